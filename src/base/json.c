@@ -1,0 +1,229 @@
+#include "base/json.h"
+
+#include "base/number.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* jansson asks for memory through two global functions; while a text is read they are an arena's. */
+static struct lp_arena *reading_into;
+
+static void *arena_malloc(size_t bytes)
+{
+    return reading_into ? lp_arena_alloc(reading_into, bytes) : malloc(bytes);
+}
+
+static void arena_free(void *at)
+{
+    if (!reading_into) free(at);
+}
+
+static json_t *load(struct lp_arena *a, const char *text, size_t len, json_error_t *error)
+{
+    static bool ready;
+    if (!ready) {
+        json_set_alloc_funcs(arena_malloc, arena_free);
+        ready = true;
+    }
+    reading_into = a;
+    json_t *root = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
+    reading_into = NULL;
+    return root;
+}
+
+static bool fits(const char *text, size_t len)
+{
+    char copy[400];
+    char *end;
+    if (len >= sizeof copy) return false;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    errno = 0;
+    if (memchr(text, '.', len) || memchr(text, 'e', len) || memchr(text, 'E', len)) {
+        double value = strtod(copy, &end);
+        return value - value == 0;
+    }
+    (void)strtoll(copy, &end, 10);
+    return errno == 0;
+}
+
+/* A copy of text in which numbers that are too large stand in quotes. */
+static char *quote_large_numbers(struct lp_arena *a, const char *text, size_t len, size_t *out_len)
+{
+    char *copy = lp_arena_alloc(a, len * 2 + 1), *to = copy;
+    if (!copy) return NULL;
+    for (size_t i = 0; i < len;) {
+        size_t n = 1;
+        bool quote = false;
+        if (text[i] == '"') {
+            while (i + n < len && text[i + n] != '"') n += text[i + n] == '\\' ? 2 : 1;
+            n++;
+        } else if (text[i] == '-' || (text[i] >= '0' && text[i] <= '9')) {
+            while (i + n < len && text[i + n] && strchr("0123456789+-.eE", text[i + n])) n++;
+            quote = !fits(text + i, n);
+        }
+        if (i + n > len) n = len - i;
+        if (quote) *to++ = '"';
+        memcpy(to, text + i, n);
+        to += n;
+        if (quote) *to++ = '"';
+        i += n;
+    }
+    *out_len = (size_t)(to - copy);
+    return copy;
+}
+
+enum lp_code lp_json_parse(struct lp_arena *a, const char *text, size_t len, json_t **root, struct lp_err *err)
+{
+    json_error_t error;
+    if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+        text += 3;
+        len -= 3;
+    }
+    if (!len) return lp_fail(err, LP_DATA, "the reply is empty, JSON was expected");
+    *root = load(a, text, len, &error);
+    if (!*root && json_error_code(&error) == json_error_numeric_overflow) {
+        const char *quoted = quote_large_numbers(a, text, len, &len);
+        *root = quoted ? load(a, quoted, len, &error) : NULL;
+        if (!quoted) return lp_arena_code(a, err);
+    }
+    if (*root) return LP_OK;
+    if (json_error_code(&error) == json_error_out_of_memory) return lp_arena_code(a, err);
+    if (json_error_code(&error) == json_error_invalid_utf8)
+        return lp_fail(err, LP_DATA, "the reply is not UTF-8 (byte %d), as JSON must be", error.position);
+    return lp_fail(err, LP_DATA, "the reply is not JSON: line %d, column %d: %s", error.line, error.column, error.text);
+}
+
+void lp_json_put_text(struct lp_buf *out, const char *text, size_t len)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char *end = text + len, *plain = text;
+    lp_buf_putc(out, '"');
+    while (text < end) {
+        unsigned char c = (unsigned char)*text;
+        if (c >= 0x20 && c != '"' && c != '\\' && c < 0x7F) {
+            text++;
+            continue;
+        }
+        const char *next = text;
+        uint32_t code = lp_utf8_next(&next, end);
+        bool broken = code == 0xFFFD && next - text == 1;
+        if (c >= 0x80 && !broken) {
+            text = next;
+            continue;
+        }
+        lp_buf_put(out, plain, (size_t)(text - plain));
+        const char *name = c == '"' ? "\\\"" : c == '\\' ? "\\\\" : c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\t' ? "\\t" : NULL;
+        if (broken) {
+            lp_buf_puts(out, "\xEF\xBF\xBD");
+        } else if (name) {
+            lp_buf_puts(out, name);
+        } else {
+            char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+            lp_buf_put(out, escape, sizeof escape);
+        }
+        plain = text = next;
+    }
+    lp_buf_put(out, plain, (size_t)(end - plain));
+    lp_buf_putc(out, '"');
+}
+
+static void put_real(struct lp_buf *out, double value)
+{
+    char text[LP_NUMBER_TEXT_BYTES];
+    lp_buf_put(out, text, lp_double_format(value, text));
+}
+
+/* Depth is jansson's own limit of 2,048. */
+void lp_json_put_value(struct lp_buf *out, const json_t *value)
+{
+    char number[LP_NUMBER_TEXT_BYTES];
+    switch (json_typeof(value)) {
+    case JSON_OBJECT: {
+        const char *key;
+        json_t *member;
+        bool more = false;
+        lp_buf_putc(out, '{');
+        json_object_foreach((json_t *)(uintptr_t)value, key, member) {
+            if (more) lp_buf_putc(out, ',');
+            lp_json_put_text(out, key, strlen(key));
+            lp_buf_putc(out, ':');
+            lp_json_put_value(out, member);
+            more = true;
+        }
+        lp_buf_putc(out, '}');
+        return;
+    }
+    case JSON_ARRAY:
+        lp_buf_putc(out, '[');
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            if (i) lp_buf_putc(out, ',');
+            lp_json_put_value(out, json_array_get(value, i));
+        }
+        lp_buf_putc(out, ']');
+        return;
+    case JSON_STRING: lp_json_put_text(out, json_string_value(value), json_string_length(value)); return;
+    case JSON_INTEGER: lp_buf_put(out, number, lp_int64_format(json_integer_value(value), number)); return;
+    case JSON_REAL: put_real(out, json_real_value(value)); return;
+    case JSON_TRUE: lp_buf_puts(out, "true"); return;
+    case JSON_FALSE: lp_buf_puts(out, "false"); return;
+    case JSON_NULL: lp_buf_puts(out, "null"); return;
+    }
+}
+
+static void before_value(struct lp_json_writer *w, const char *key)
+{
+    if (w->more) lp_buf_putc(w->out, ',');
+    w->more = true;
+    if (!key) return;
+    lp_json_put_text(w->out, key, strlen(key));
+    lp_buf_putc(w->out, ':');
+}
+
+void lp_json_open(struct lp_json_writer *w, const char *key, char bracket)
+{
+    before_value(w, key);
+    lp_buf_putc(w->out, bracket);
+    w->more = false;
+}
+
+void lp_json_close(struct lp_json_writer *w, char bracket)
+{
+    lp_buf_putc(w->out, bracket);
+    w->more = true;
+}
+
+void lp_json_key(struct lp_json_writer *w, const char *key, size_t len)
+{
+    if (w->more) lp_buf_putc(w->out, ',');
+    lp_json_put_text(w->out, key, len);
+    lp_buf_putc(w->out, ':');
+    w->more = false;
+}
+
+void lp_json_text(struct lp_json_writer *w, const char *key, const char *text)
+{
+    before_value(w, key);
+    if (text) lp_json_put_text(w->out, text, strlen(text));
+    else lp_buf_puts(w->out, "null");
+}
+
+void lp_json_int(struct lp_json_writer *w, const char *key, int64_t value)
+{
+    char number[LP_NUMBER_TEXT_BYTES];
+    before_value(w, key);
+    lp_buf_put(w->out, number, lp_int64_format(value, number));
+}
+
+void lp_json_bool(struct lp_json_writer *w, const char *key, bool value)
+{
+    before_value(w, key);
+    lp_buf_puts(w->out, value ? "true" : "false");
+}
+
+void lp_json_null(struct lp_json_writer *w, const char *key)
+{
+    before_value(w, key);
+    lp_buf_puts(w->out, "null");
+}
