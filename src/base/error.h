@@ -47,7 +47,7 @@ struct lp_code_info {
 };
 const struct lp_code_info *lp_code_info(enum lp_code code);
 
-#define LP_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define LP_PRINTF(text_at, args_at) __attribute__((format(printf, text_at, args_at)))
 #define LP_CHECKED __attribute__((warn_unused_result))
 
 /* Fills *err (when there is one) and returns code. */

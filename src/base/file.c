@@ -48,9 +48,8 @@ enum lp_code lp_file_make_folders(const char *path, struct lp_err *err)
 static char *part_path_of(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    char *part = malloc(strlen(path) + sizeof ".." + sizeof ".part");
-    if (part) sprintf(part, "%.*s.%s.part", (int)(name - path), path, name);
-    return part;
+    char *part = NULL;
+    return asprintf(&part, "%.*s.%s.part", (int)(name - path), path, name) < 0 ? NULL : part;
 }
 
 static enum lp_code reopen(struct lp_newfile *f, int flags, struct lp_err *err)
@@ -158,6 +157,20 @@ void lp_newfile_release(struct lp_newfile *f)
     *f = (struct lp_newfile){.fd = -1};
 }
 
+/* Reads to the end, or one byte past the cap of out, which then says so. */
+static enum lp_code read_all(int fd, const char *path, struct lp_buf *out, struct lp_err *err)
+{
+    char block[16 * 1024];
+    for (;;) {
+        ssize_t n = read(fd, block, sizeof block);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return lp_fail_errno(err, "%s", path);
+        if (n == 0) return LP_OK;
+        lp_buf_put(out, block, (size_t)n);
+        LP_TRY(lp_buf_code(out, path, err));
+    }
+}
+
 enum lp_code lp_file_read(const char *path, struct lp_buf *out, struct lp_err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -167,33 +180,9 @@ enum lp_code lp_file_read(const char *path, struct lp_buf *out, struct lp_err *e
         if (absent && err) err->code = LP_NOTFOUND;
         return absent ? LP_NOTFOUND : code;
     }
-    enum lp_code code = LP_OK;
-    while (!code) {
-        if (!lp_buf_reserve(out, 16 * 1024)) {
-            /* The cap may leave room for less than a block; then one byte more decides. */
-            char probe;
-            size_t left = out->max_bytes > out->len ? out->max_bytes - out->len : 0;
-            if (out->failed == LP_LIMIT && left) {
-                out->failed = LP_OK;
-                if (!lp_buf_reserve(out, left)) break;
-                ssize_t n = read(fd, out->data + out->len, left);
-                if (n <= 0) { code = n < 0 ? lp_fail_errno(err, "%s", path) : LP_OK; break; }
-                out->len += (size_t)n;
-                out->data[out->len] = '\0';
-                continue;
-            }
-            if (out->failed == LP_LIMIT && read(fd, &probe, 1) == 0) out->failed = LP_OK;
-            break;
-        }
-        ssize_t n = read(fd, out->data + out->len, 16 * 1024);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) code = lp_fail_errno(err, "%s", path);
-        if (n <= 0) break;
-        out->len += (size_t)n;
-        out->data[out->len] = '\0';
-    }
+    enum lp_code code = read_all(fd, path, out, err);
     close(fd);
-    return code ? code : lp_buf_code(out, path, err);
+    return code;
 }
 
 enum lp_code lp_file_remove(const char *path, struct lp_err *err)
