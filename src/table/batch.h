@@ -42,9 +42,10 @@ struct lp_batch {
     const json_t **source;        /* per row: the element it was made from */
 };
 
-enum lp_code lp_batch_init(struct lp_batch *b, const struct lp_columns *columns, struct lp_err *err) LP_CHECKED;
-/* Forgets the rows; keeps the memory. */
-enum lp_code lp_batch_clear(struct lp_batch *b, struct lp_err *err) LP_CHECKED;
+/* Room for row_cap rows, at most LP_BATCH_ROWS. */
+enum lp_code lp_batch_init(struct lp_batch *b, const struct lp_columns *columns, size_t row_cap, struct lp_err *err) LP_CHECKED;
+/* Forgets the rows and makes room for row_cap new ones in the same memory. */
+enum lp_code lp_batch_clear(struct lp_batch *b, size_t row_cap, struct lp_err *err) LP_CHECKED;
 void lp_batch_release(struct lp_batch *b);
 /* Notes a failure of a row; check and failure_case are copied. */
 enum lp_code lp_batch_fail(struct lp_batch *b, size_t row, const char *column, const char *check, const char *failure_case,

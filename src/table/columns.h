@@ -26,9 +26,9 @@ struct lp_column {
     const char *name, *description;
     enum lp_type type;
     bool nullable;
-    struct lp_path from;        /* step_count 0 when the value is a template */
-    struct lp_template value;   /* part_count 0 when the value comes from the reply */
-    const char *from_text;      /* as written, for people */
+    const char *from_text;      /* as written; NULL when the value is a template */
+    struct lp_path from;
+    struct lp_template value;
     const char *unit;           /* what the stored number is in: the right side of the arrow; NULL without */
     const char *unit_from;      /* the left side, NULL without an arrow */
     struct lp_unit *conversion; /* NULL: none */

@@ -1,6 +1,7 @@
 /* path.h — where in a JSON reply a value lies: main.temp, weather[0].description, "a.b".c
  * Model:   steps, each a key or an index. A dotted segment is a key even when it starts with a digit (rain.1h); a
- *          segment that holds a dot or a bracket is written in double quotes.
+ *          segment that holds a dot or a bracket is written in double quotes. "." is the row's own element; a path that
+ *          begins with $ starts at the whole reply, for what stands beside the rows ($.city.name).
  * Owns:    steps lie in the arena given.
  * Units:   offsets in bytes, for the caret under a mistake.
  * Errors:  lp_path_parse says at which byte and why.
@@ -21,6 +22,7 @@ struct lp_path_step {
 struct lp_path {
     struct lp_path_step *steps;
     size_t step_count;
+    bool whole_reply; /* began with $ */
 };
 
 /* LP_CONFIG with the reason in *err and the offset of the fault in *at. */
