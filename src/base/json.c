@@ -6,29 +6,34 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* jansson asks for memory through two global functions; while a text is read they are an arena's. */
-static struct lp_arena *reading_into;
+/* jansson asks for memory through two global functions; while a tree is made they are an arena's. */
+static struct lp_arena *building_in;
 
 static void *arena_malloc(size_t bytes)
 {
-    return reading_into ? lp_arena_alloc(reading_into, bytes) : malloc(bytes);
+    return building_in ? lp_arena_alloc(building_in, bytes) : malloc(bytes);
 }
 
 static void arena_free(void *at)
 {
-    if (!reading_into) free(at);
+    if (!building_in) free(at);
 }
 
-static json_t *load(struct lp_arena *a, const char *text, size_t len, json_error_t *error)
+void lp_json_build_in(struct lp_arena *a)
 {
     static bool ready;
     if (!ready) {
         json_set_alloc_funcs(arena_malloc, arena_free);
         ready = true;
     }
-    reading_into = a;
+    building_in = a;
+}
+
+static json_t *load(struct lp_arena *a, const char *text, size_t len, json_error_t *error)
+{
+    lp_json_build_in(a);
     json_t *root = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
-    reading_into = NULL;
+    lp_json_build_in(NULL);
     return root;
 }
 

@@ -19,6 +19,9 @@
 
 enum lp_code lp_json_parse(struct lp_arena *a, const char *text, size_t len, json_t **root, struct lp_err *err) LP_CHECKED;
 
+/* Makes jansson's constructors take their memory from an arena, until called with NULL. */
+void lp_json_build_in(struct lp_arena *a);
+
 void lp_json_put_text(struct lp_buf *out, const char *text, size_t len); /* with quotes */
 void lp_json_put_value(struct lp_buf *out, const json_t *value);         /* compact, one line */
 

@@ -1,0 +1,464 @@
+#include "source/fetch.h"
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/secret.h"
+#include "net/replay.h"
+
+#include <stdlib.h>
+
+#define USER_AGENT "lambda-pipeline/" LP_VERSION
+#define LARGEST_WINDOW 4096
+#define REPLY_MAX_BYTES ((size_t)2 << 30) /* of memory for one parsed reply; limit.body bounds its text */
+
+enum state { FREE, WAITING, IN_FLIGHT, DONE };
+
+struct entry {
+    enum state state;
+    struct lp_item item;
+    unsigned attempts;
+    int64_t first_us, due_us;
+    struct lp_arena json; /* taken from the spares when the reply comes, given back when it is handed out */
+    json_t *root;
+    bool ok;
+    int status;
+    struct lp_buf error;
+};
+
+struct lp_fetch {
+    const struct lp_source *source;
+    struct lp_fetch_options options;
+    struct lp_http *http;
+    struct lp_items items;
+    struct lp_rate rate;
+    struct lp_retry_policy policy;
+    struct lp_fetch_stats stats;
+    struct lp_request request;
+    struct lp_bindings bindings;
+    struct lp_buf storage, name; /* of a replayed reply, of its file */
+    char slot[LP_TIME_TEXT_BYTES];
+    struct entry *window;
+    size_t window_size, head, count; /* entries from head on, in the items' order */
+    size_t held_bytes;
+    struct lp_arena *spares;
+    size_t spare_count;
+    uint64_t random;
+    bool items_over, handed_out;
+    struct lp_err stop;
+};
+
+/* ---- life ---- */
+
+enum lp_code lp_fetch_new(const struct lp_source *s, const struct lp_fetch_options *o, struct lp_fetch **out, struct lp_err *err)
+{
+    struct lp_fetch *f = calloc(1, sizeof *f);
+    *out = f;
+    if (!f) return lp_nomem(err);
+    f->source = s;
+    f->options = *o;
+    f->bindings = *o->run;
+    size_t window = (size_t)s->limit.at_once * 4;
+    f->window_size = window < 16 ? 16 : window > LARGEST_WINDOW ? LARGEST_WINDOW : window;
+    f->window = calloc(f->window_size, sizeof *f->window);
+    f->spares = calloc(f->window_size, sizeof *f->spares);
+    if (!f->window || !f->spares) return lp_nomem(err);
+    f->policy = (struct lp_retry_policy){(unsigned)s->retry.attempts, s->retry.deadline_ms, s->retry.base_ms, s->retry.cap_ms};
+    lp_rate_init(&f->rate, s->limit.rate, lp_clock_monotonic_us());
+    lp_time_format_slot(o->slot_us, f->slot);
+    struct lp_http_options http = {.connect_ms = s->limit.connect_ms, .total_ms = s->limit.total_ms,
+                                   .max_body_bytes = (size_t)s->limit.body_bytes, .at_once = (size_t)s->limit.at_once,
+                                   .user_agent = USER_AGENT};
+    LP_TRY(lp_http_new(&http, &f->http, err));
+    return lp_items_open(&f->items, &s->each, o->shard, o->shards, err);
+}
+
+void lp_fetch_free(struct lp_fetch *f)
+{
+    if (!f) return;
+    lp_http_free(f->http);
+    for (size_t i = 0; f->window && i < f->window_size; i++) {
+        lp_item_release(&f->window[i].item);
+        lp_arena_release(&f->window[i].json);
+        lp_buf_release(&f->window[i].error);
+    }
+    for (size_t i = 0; i < f->spare_count; i++) lp_arena_release(&f->spares[i]);
+    free(f->window);
+    free(f->spares);
+    lp_items_release(&f->items);
+    lp_request_release(&f->request);
+    lp_buf_release(&f->storage);
+    lp_buf_release(&f->name);
+    free(f);
+}
+
+const struct lp_fetch_stats *lp_fetch_stats(const struct lp_fetch *f)
+{
+    return &f->stats;
+}
+
+void lp_fetch_disown(struct lp_fetch *f)
+{
+    f->stats.ok--;
+    f->stats.failed++;
+}
+
+/* ---- what a reply is ---- */
+
+static void say(struct lp_fetch *f, const struct entry *e, const char *what)
+{
+    if (!f->options.watch.say) return;
+    LP_AUTO(lp_buf) line = {0}, masked = {0};
+    lp_item_put_label(&e->item, &line);
+    lp_buf_printf(&line, ": %s", what);
+    lp_secret_mask(lp_buf_text(&line), line.len, &masked);
+    f->options.watch.say(f->options.watch.who, lp_buf_text(&masked));
+}
+
+static void set_error(struct entry *e, const char *format, ...) LP_PRINTF(2, 3);
+static void set_error(struct entry *e, const char *format, ...)
+{
+    char text[LP_ERR_TEXT_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    lp_buf_clear(&e->error);
+    lp_secret_mask(text, strlen(text), &e->error);
+}
+
+static void put_value_text(struct lp_buf *out, const json_t *value)
+{
+    LP_AUTO(lp_buf) text = {0};
+    if (!value) lp_buf_puts(&text, "absent");
+    else if (json_is_string(value)) lp_buf_put(&text, json_string_value(value), json_string_length(value));
+    else lp_json_put_value(&text, value);
+    lp_text_cut(out, lp_buf_text(&text), text.len, 200);
+}
+
+/* What the API says about its own trouble, in the fields that APIs use for it. */
+static void put_message(struct lp_buf *out, const json_t *root)
+{
+    static const char *const names[] = {"message", "reason", "error_description", "detail", "error"};
+    for (size_t i = 0; i < LP_COUNT(names); i++) {
+        const json_t *value = json_object_get(root, names[i]);
+        if (!json_is_string(value) || !json_string_length(value)) continue;
+        lp_buf_puts(out, " \"");
+        lp_text_cut(out, json_string_value(value), json_string_length(value), 200);
+        lp_buf_putc(out, '"');
+        return;
+    }
+}
+
+static bool meets_expectations(struct lp_fetch *f, struct entry *e)
+{
+    for (size_t i = 0; i < f->source->expect.count; i++) {
+        const struct lp_expectation *x = &f->source->expect.list[i];
+        LP_AUTO(lp_buf) text = {0}, message = {0};
+        const json_t *value = lp_path_find(&x->path, e->root);
+        put_value_text(&text, value);
+        if (value && !strcmp(lp_buf_text(&text), x->text)) continue;
+        put_message(&message, e->root);
+        set_error(e, "%s is %s, not %s%s", x->name, lp_buf_text(&text), x->text, lp_buf_text(&message));
+        return false;
+    }
+    return true;
+}
+
+static void take_arena(struct lp_fetch *f, struct entry *e)
+{
+    if (f->spare_count) e->json = f->spares[--f->spare_count];
+    else lp_arena_init(&e->json, REPLY_MAX_BYTES);
+}
+
+static void give_arena(struct lp_fetch *f, struct entry *e)
+{
+    if (!e->json.first) return;
+    lp_arena_reset(&e->json);
+    f->spares[f->spare_count++] = e->json;
+    e->json = (struct lp_arena){0};
+    e->root = NULL;
+}
+
+/* A reply that repeats the secret is masked before anybody reads it. */
+static enum lp_code parse_body(struct entry *e, struct lp_slice body, struct lp_err *err)
+{
+    if (!lp_secret_found(body.at, body.len)) return lp_json_parse(&e->json, body.at, body.len, &e->root, err);
+    LP_AUTO(lp_buf) masked = {.max_bytes = body.len * 3 + 64};
+    lp_secret_mask(body.at, body.len, &masked);
+    LP_TRY(lp_buf_code(&masked, "the reply", err));
+    return lp_json_parse(&e->json, masked.data, masked.len, &e->root, err);
+}
+
+static void describe_status(struct entry *e, const struct lp_http_reply *r)
+{
+    struct lp_err ignored;
+    LP_AUTO(lp_buf) message = {0};
+    if (r->body.len && r->body.len < 64 * 1024 && !parse_body(e, r->body, &ignored)) put_message(&message, e->root);
+    set_error(e, "%d%s", r->status, lp_buf_text(&message));
+}
+
+static void describe_not_json(struct entry *e, const struct lp_http_reply *r, const struct lp_err *err)
+{
+    bool html = r->content_type.len >= 9 && !strncasecmp(r->content_type.at, "text/html", 9);
+    set_error(e, "%d, but %s%s", r->status, err->text, html ? " (it is an HTML page)" : "");
+}
+
+enum fate { KEEP, TRY_AGAIN, GIVE_UP, STOP };
+
+/* Reads a reply into the entry; says what is to become of the item, not yet whether a retry is allowed. */
+static enum fate read_reply(struct lp_fetch *f, struct entry *e, const struct lp_http_reply *r)
+{
+    struct lp_err err;
+    enum lp_status_action action;
+    e->status = r->status;
+    if (r->outcome != LP_HTTP_ANSWERED) {
+        set_error(e, "%s", r->error);
+        return lp_retry_outcome(r->outcome, r->status) ? TRY_AGAIN : GIVE_UP;
+    }
+    take_arena(f, e);
+    bool ruled = lp_source_status(f->source, r->status, &action);
+    if (ruled || r->status < 200 || r->status > 299) {
+        describe_status(e, r);
+        if (!ruled) return lp_retry_outcome(r->outcome, r->status) ? TRY_AGAIN : GIVE_UP;
+        return action == LP_STATUS_RETRY ? TRY_AGAIN : action == LP_STATUS_STOP ? STOP : GIVE_UP;
+    }
+    if (parse_body(e, r->body, &err)) {
+        describe_not_json(e, r, &err);
+        return err.code == LP_DATA ? TRY_AGAIN : GIVE_UP;
+    }
+    return meets_expectations(f, e) ? KEEP : GIVE_UP;
+}
+
+static enum lp_code write_record(struct lp_fetch *f, const struct entry *e, const struct lp_http_reply *r, struct lp_err *err)
+{
+    if (!f->options.record_folder || r->outcome != LP_HTTP_ANSWERED) return LP_OK;
+    lp_buf_clear(&f->name);
+    LP_TRY(lp_replay_name(e->item.values, e->item.value_count, &f->name, err));
+    return lp_replay_write(f->options.record_folder, lp_buf_text(&f->name), r, err);
+}
+
+static void end_item(struct lp_fetch *f, struct entry *e, bool ok)
+{
+    e->state = DONE;
+    e->ok = ok;
+    if (ok) f->stats.ok++;
+    else f->stats.failed++;
+    if (!ok) give_arena(f, e);
+    f->held_bytes += e->json.used_bytes;
+    say(f, e, ok ? "answered" : lp_buf_text(&e->error));
+}
+
+static void wait_for_retry(struct lp_fetch *f, struct entry *e, int64_t wait_ms)
+{
+    e->state = WAITING;
+    e->due_us = lp_clock_monotonic_us() + wait_ms * 1000;
+    f->stats.retried++;
+    f->stats.waited_ms += wait_ms;
+    f->stats.waiting++;
+}
+
+static enum lp_code stop_run(struct lp_fetch *f, struct entry *e, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) label = {0};
+    lp_item_put_label(&e->item, &label);
+    bool denied = e->status == 401 || e->status == 403;
+    return lp_fail(err, denied ? LP_AUTH : LP_REMOTE, "%s: %s; on_status says to stop", lp_buf_text(&label), lp_buf_text(&e->error));
+}
+
+static enum lp_code take_reply(struct lp_fetch *f, struct entry *e, const struct lp_http_reply *r, struct lp_err *err)
+{
+    enum fate fate = read_reply(f, e, r);
+    bool replayed = f->options.replay_folder;
+    if (fate == TRY_AGAIN && !replayed) {
+        int64_t elapsed_ms = (lp_clock_monotonic_us() - e->first_us) / 1000;
+        struct lp_retry_verdict v =
+            lp_retry_decide(&f->policy, e->attempts, elapsed_ms, true, lp_retry_after_ms(r, lp_clock_now_us()), lp_retry_random(&f->random));
+        char text[LP_ERR_TEXT_BYTES];
+        snprintf(text, sizeof text, "%.800s; %s", lp_buf_text(&e->error), v.why);
+        set_error(e, "%s", text);
+        if (v.retry) {
+            give_arena(f, e);
+            say(f, e, lp_buf_text(&e->error));
+            wait_for_retry(f, e, v.wait_ms);
+            return LP_OK;
+        }
+    } else if (fate == GIVE_UP && r->outcome == LP_HTTP_ANSWERED) {
+        enum lp_status_action ignored;
+        char text[LP_ERR_TEXT_BYTES];
+        snprintf(text, sizeof text, "%.800s; not retried%s", lp_buf_text(&e->error),
+                 lp_source_status(f->source, r->status, &ignored) ? " (on_status)" : "");
+        set_error(e, "%s", text);
+    }
+    LP_TRY(write_record(f, e, r, err));
+    end_item(f, e, fate == KEEP);
+    return fate == STOP ? stop_run(f, e, err) : LP_OK;
+}
+
+/* ---- sending ---- */
+
+static void bind_item(struct lp_fetch *f, const struct lp_item *item, struct lp_bindings *b)
+{
+    if (b != &f->bindings) *b = f->bindings;
+    for (size_t i = 0; i < item->value_count; i++) b->values[LP_VARIABLE_FIRST_ITEM + i] = item->values[i];
+    b->count = LP_VARIABLE_FIRST_ITEM + item->value_count;
+}
+
+static enum lp_code replay(struct lp_fetch *f, struct entry *e, struct lp_err *err)
+{
+    struct lp_http_reply r = {0};
+    struct lp_err local;
+    LP_TRY(lp_cancel_check(err));
+    lp_buf_clear(&f->name);
+    LP_TRY(lp_replay_name(e->item.values, e->item.value_count, &f->name, err));
+    enum lp_code code = lp_replay_read(f->options.replay_folder, f->slot, lp_buf_text(&f->name), (size_t)f->source->limit.body_bytes,
+                                       &f->storage, &r, &local);
+    if (!code) return take_reply(f, e, &r, err);
+    if (code == LP_NOMEM) return lp_nomem(err);
+    set_error(e, "%s", local.text);
+    end_item(f, e, false);
+    return LP_OK;
+}
+
+static enum lp_code send_request(struct lp_fetch *f, struct entry *e, struct lp_err *err)
+{
+    struct lp_err local;
+    e->attempts++;
+    if (f->options.replay_folder) return replay(f, e, err);
+    bind_item(f, &e->item, &f->bindings);
+    enum lp_code code = lp_request_build(&f->request, f->source, &f->bindings, &local);
+    if (!code) {
+        int64_t now = lp_clock_monotonic_us();
+        if (e->attempts == 1) e->first_us = now;
+        const struct lp_auth *auth = &f->source->auth;
+        bool basic = auth->kind == LP_AUTH_BASIC;
+        struct lp_http_request q = {.url = lp_buf_text(&f->request.url), .headers = f->request.headers,
+                                    .header_count = f->request.header_count, .basic_user = basic ? auth->name : NULL,
+                                    .basic_secret = basic ? auth->value : NULL, .user = e,
+                                    .total_ms = lp_retry_time_left_ms(&f->policy, (now - e->first_us) / 1000)};
+        code = lp_http_start(f->http, &q, &local);
+    }
+    if (!code) {
+        e->state = IN_FLIGHT;
+        return LP_OK;
+    }
+    if (code == LP_NOMEM || code == LP_IO) return lp_fail(err, code, "%s", local.text);
+    set_error(e, "%s", local.text);
+    end_item(f, e, false);
+    return LP_OK;
+}
+
+/* 0 when a request may go now, else how long until it may. */
+static int64_t rate_wait_us(struct lp_fetch *f)
+{
+    return f->options.replay_folder ? 0 : lp_rate_take(&f->rate, lp_clock_monotonic_us());
+}
+
+static void earlier(int64_t *wait_us, int64_t candidate_us)
+{
+    if (*wait_us < 0 || candidate_us < *wait_us) *wait_us = candidate_us;
+}
+
+/* Sends what has waited long enough; *wait_us becomes the time until the next one has. */
+static enum lp_code send_retries(struct lp_fetch *f, int64_t *wait_us, struct lp_err *err)
+{
+    for (size_t i = 0; f->stats.waiting && i < f->count; i++) {
+        struct entry *e = &f->window[(f->head + i) % f->window_size];
+        if (e->state != WAITING) continue;
+        int64_t left = e->due_us - lp_clock_monotonic_us();
+        if (left <= 0 && lp_http_room(f->http)) {
+            int64_t rate_us = rate_wait_us(f);
+            if (!rate_us) {
+                f->stats.waiting--;
+                LP_TRY(send_request(f, e, err));
+                continue;
+            }
+            left = rate_us;
+        }
+        earlier(wait_us, left > 0 ? left : 1000000);
+    }
+    return LP_OK;
+}
+
+static bool may_send_new(const struct lp_fetch *f)
+{
+    bool room = f->options.replay_folder ? !f->count : lp_http_room(f->http) > 0;
+    return room && !f->items_over && f->count < f->window_size && (f->held_bytes < LP_FETCH_HELD_BYTES || !f->count);
+}
+
+static enum lp_code send_new(struct lp_fetch *f, int64_t *wait_us, struct lp_err *err)
+{
+    while (may_send_new(f)) {
+        bool more = true;
+        if (f->options.most_items && f->stats.total == f->options.most_items) {
+            f->items_over = true;
+            return LP_OK;
+        }
+        int64_t rate_us = rate_wait_us(f);
+        if (rate_us) {
+            earlier(wait_us, rate_us);
+            return LP_OK;
+        }
+        struct entry *e = &f->window[(f->head + f->count) % f->window_size];
+        LP_TRY(lp_items_next(&f->items, &e->item, &more, err));
+        if (!more) {
+            f->items_over = true;
+            return LP_OK;
+        }
+        f->count++;
+        f->stats.total++;
+        e->attempts = 0;
+        lp_buf_clear(&e->error);
+        LP_TRY(send_request(f, e, err));
+    }
+    return LP_OK;
+}
+
+/* ---- handing out ---- */
+
+static enum lp_code receive(struct lp_fetch *f, int64_t wait_us, struct lp_err *err)
+{
+    struct lp_http_reply r;
+    bool got;
+    int64_t wait_ms = wait_us < 0 ? 200 : (wait_us + 999) / 1000;
+    LP_TRY(lp_http_wait(f->http, wait_ms > 200 ? 200 : wait_ms, &r, &got, err));
+    while (got) {
+        enum lp_code code = take_reply(f, r.user, &r, err);
+        lp_http_finish(f->http, &r);
+        LP_TRY(code);
+        LP_TRY(lp_http_wait(f->http, 0, &r, &got, err));
+    }
+    return LP_OK;
+}
+
+static void release_head(struct lp_fetch *f)
+{
+    struct entry *e = &f->window[f->head];
+    f->held_bytes -= e->json.used_bytes < f->held_bytes ? e->json.used_bytes : f->held_bytes;
+    give_arena(f, e);
+    e->state = FREE;
+    f->head = (f->head + 1) % f->window_size;
+    f->count--;
+    f->handed_out = false;
+}
+
+enum lp_code lp_fetch_next(struct lp_fetch *f, struct lp_reply *reply, bool *more, struct lp_err *err)
+{
+    if (f->handed_out) release_head(f);
+    for (;;) {
+        struct entry *head = &f->window[f->head];
+        if (f->count && head->state == DONE) {
+            *reply = (struct lp_reply){.item = &head->item, .ok = head->ok, .root = head->root, .error = lp_buf_text(&head->error),
+                                       .status = head->status};
+            bind_item(f, &head->item, &reply->bindings);
+            f->handed_out = *more = true;
+            return LP_OK;
+        }
+        int64_t wait_us = -1;
+        LP_TRY(send_retries(f, &wait_us, err));
+        LP_TRY(send_new(f, &wait_us, err));
+        if (f->options.watch.tick) f->options.watch.tick(f->options.watch.who, &f->stats);
+        *more = f->count > 0;
+        if (!f->count && f->items_over) return LP_OK;
+        if (f->window[f->head].state != DONE || !f->count) LP_TRY(receive(f, wait_us, err));
+    }
+}
