@@ -44,7 +44,6 @@ struct lp_fetch {
     size_t spare_count;
     uint64_t random;
     bool items_over, handed_out;
-    struct lp_err stop;
 };
 
 /* ---- life ---- */
@@ -257,7 +256,7 @@ static void wait_for_retry(struct lp_fetch *f, struct entry *e, int64_t wait_ms)
     f->stats.waiting++;
 }
 
-static enum lp_code stop_run(struct lp_fetch *f, struct entry *e, struct lp_err *err)
+static enum lp_code stop_run(const struct entry *e, struct lp_err *err)
 {
     LP_AUTO(lp_buf) label = {0};
     lp_item_put_label(&e->item, &label);
@@ -291,7 +290,7 @@ static enum lp_code take_reply(struct lp_fetch *f, struct entry *e, const struct
     }
     LP_TRY(write_record(f, e, r, err));
     end_item(f, e, fate == KEEP);
-    return fate == STOP ? stop_run(f, e, err) : LP_OK;
+    return fate == STOP ? stop_run(e, err) : LP_OK;
 }
 
 /* ---- sending ---- */

@@ -1,0 +1,224 @@
+#include "lake/output.h"
+
+#include "quality/quarantine.h"
+#include "table/csv.h"
+
+#include <stdlib.h>
+
+enum lp_code lp_output_begin(struct lp_output *o, struct lp_store *store, const struct lp_layout *layout,
+                             const struct lp_columns *columns, const struct lp_each *each, const struct lp_bindings *run,
+                             struct lp_err *err)
+{
+    *o = (struct lp_output){.store = store, .layout = *layout, .columns = columns, .each = each, .run = run};
+    o->file_of_row = calloc(LP_BATCH_ROWS, sizeof *o->file_of_row);
+    o->keep = calloc(LP_BATCH_ROWS, sizeof *o->keep);
+    return o->file_of_row && o->keep ? LP_OK : lp_nomem(err);
+}
+
+static void release_file(struct lp_output_file *f)
+{
+    lp_upload_abort(&f->upload);
+    free(f->partition);
+    free(f->key);
+    *f = (struct lp_output_file){0};
+}
+
+void lp_output_release(struct lp_output *o)
+{
+    if (!o) return;
+    for (size_t i = 0; i < o->file_count; i++) release_file(&o->files[i]);
+    release_file(&o->quarantine);
+    free(o->files);
+    free(o->file_of_row);
+    free(o->keep);
+    lp_buf_release(&o->text);
+    lp_buf_release(&o->partition);
+    *o = (struct lp_output){0};
+}
+
+static enum lp_code set_key(struct lp_output *o, struct lp_output_file *f, bool quarantine, const char *partition, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) key = {.max_bytes = 1024};
+    if (quarantine) lp_layout_put_quarantine_key(&o->layout, partition, &key);
+    else lp_layout_put_data_key(&o->layout, partition, &key);
+    LP_TRY(lp_buf_code(&key, "a file's name", err));
+    f->partition = strdup(partition);
+    f->key = strdup(lp_buf_text(&key));
+    return f->partition && f->key ? LP_OK : lp_nomem(err);
+}
+
+/* Keeps the number of open files down: the one not written to for longest is parked. */
+static enum lp_code park_oldest(struct lp_output *o, const struct lp_output_file *but, struct lp_err *err)
+{
+    struct lp_output_file *oldest = NULL;
+    size_t open = 0;
+    if (o->file_count <= LP_OUTPUT_OPEN) return LP_OK;
+    for (size_t i = 0; i < o->file_count; i++) {
+        struct lp_output_file *f = &o->files[i];
+        if (f->parked) continue;
+        open++;
+        if (f != but && (!oldest || f->used < oldest->used)) oldest = f;
+    }
+    if (open <= LP_OUTPUT_OPEN || !oldest) return LP_OK;
+    oldest->parked = true;
+    return oldest->upload->ops->park(oldest->upload, err);
+}
+
+static enum lp_code write_text(struct lp_output *o, struct lp_output_file *f, struct lp_err *err)
+{
+    LP_TRY(lp_buf_code(&o->text, "a batch of rows", err));
+    f->used = ++o->writes;
+    f->parked = false;
+    f->bytes += o->text.len;
+    return f->upload->ops->write(f->upload, lp_buf_text(&o->text), o->text.len, err);
+}
+
+static enum lp_code add_file(struct lp_output *o, const char *partition, struct lp_err *err)
+{
+    if (o->file_count == LP_OUTPUT_PARTITIONS)
+        return lp_fail(err, LP_LIMIT, "more than %d partitions in one run; partition by something coarser", LP_OUTPUT_PARTITIONS);
+    if (o->file_count == o->file_cap) {
+        size_t cap = o->file_cap ? o->file_cap * 2 : 8;
+        struct lp_output_file *files = reallocarray(o->files, cap, sizeof *files);
+        if (!files) return lp_nomem(err);
+        o->files = files;
+        o->file_cap = cap;
+    }
+    struct lp_output_file *f = &o->files[o->file_count++];
+    *f = (struct lp_output_file){0};
+    LP_TRY(set_key(o, f, false, partition, err));
+    LP_TRY(o->store->ops->begin(o->store, f->key, &f->upload, err));
+    lp_buf_clear(&o->text);
+    lp_csv_put_header(o->columns, &o->text);
+    LP_TRY(write_text(o, f, err));
+    return park_oldest(o, f, err);
+}
+
+static enum lp_code find_file(struct lp_output *o, const char *partition, size_t *index, struct lp_err *err)
+{
+    if (o->last < o->file_count && !strcmp(o->files[o->last].partition, partition)) {
+        *index = o->last;
+        return LP_OK;
+    }
+    for (*index = 0; *index < o->file_count; ++*index)
+        if (!strcmp(o->files[*index].partition, partition)) break;
+    o->last = *index;
+    return *index == o->file_count ? add_file(o, partition, err) : LP_OK;
+}
+
+static enum lp_code write_rows(struct lp_output *o, size_t index, const struct lp_batch *b, const bool *keep, size_t rows, struct lp_err *err)
+{
+    struct lp_output_file *f = &o->files[index];
+    lp_buf_clear(&o->text);
+    lp_csv_put_rows(b, keep, &o->text);
+    f->rows += rows;
+    LP_TRY(write_text(o, f, err));
+    return park_oldest(o, f, err);
+}
+
+/* Rows whose partition is their own: found row by row, written file by file. */
+static enum lp_code write_by_row(struct lp_output *o, const struct lp_batch *b, const struct lp_bindings *bind, struct lp_err *err)
+{
+    for (size_t row = 0; row < b->row_count; row++) {
+        if (b->failures[row]) continue;
+        lp_buf_clear(&o->partition);
+        lp_layout_put_partition(&o->layout, bind, b, row, &o->partition);
+        LP_TRY(lp_buf_code(&o->partition, "a partition", err));
+        LP_TRY(find_file(o, lp_buf_text(&o->partition), &o->file_of_row[row], err));
+    }
+    for (size_t first = 0; first < b->row_count; first++) {
+        if (b->failures[first] || o->file_of_row[first] == SIZE_MAX) continue;
+        size_t file = o->file_of_row[first], rows = 0;
+        memset(o->keep, 0, b->row_count * sizeof *o->keep);
+        for (size_t row = first; row < b->row_count; row++) {
+            if (b->failures[row] || o->file_of_row[row] != file) continue;
+            o->keep[row] = true;
+            o->file_of_row[row] = SIZE_MAX;
+            rows++;
+        }
+        LP_TRY(write_rows(o, file, b, o->keep, rows, err));
+    }
+    return LP_OK;
+}
+
+static enum lp_code write_bad(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item, struct lp_err *err)
+{
+    struct lp_output_file *q = &o->quarantine;
+    if (!b->bad_count) return LP_OK;
+    if (!q->upload) {
+        lp_buf_clear(&o->partition);
+        /* A bad row's own values are not to be trusted with choosing a folder. */
+        if (lp_sink_one_partition(o->layout.sink)) lp_layout_put_partition(&o->layout, o->run, NULL, 0, &o->partition);
+        LP_TRY(lp_buf_code(&o->partition, "a partition", err));
+        LP_TRY(set_key(o, q, true, lp_buf_text(&o->partition), err));
+        LP_TRY(o->store->ops->begin(o->store, q->key, &q->upload, err));
+    }
+    lp_buf_clear(&o->text);
+    for (size_t row = 0; row < b->row_count; row++) {
+        if (!b->failures[row]) continue;
+        LP_AUTO(lp_buf) item_json = {0};
+        lp_item_put_json(o->each, item, &item_json);
+        LP_TRY(lp_buf_code(&item_json, "an item", err));
+        lp_quarantine_put(b, row, lp_buf_text(&item_json), &o->text);
+        q->rows++;
+    }
+    return write_text(o, q, err);
+}
+
+enum lp_code lp_output_write(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item, const struct lp_bindings *bind,
+                             struct lp_err *err)
+{
+    size_t index, good = b->row_count - b->bad_count;
+    LP_TRY(write_bad(o, b, item, err));
+    if (!good) return LP_OK;
+    for (size_t i = 0; i < o->layout.sink->partitions.count; i++)
+        if (o->layout.sink->partitions.list[i].column >= 0) return write_by_row(o, b, bind, err);
+    lp_buf_clear(&o->partition);
+    lp_layout_put_partition(&o->layout, bind, b, 0, &o->partition);
+    LP_TRY(lp_buf_code(&o->partition, "a partition", err));
+    LP_TRY(find_file(o, lp_buf_text(&o->partition), &index, err));
+    return write_rows(o, index, b, NULL, good, err);
+}
+
+static bool still_there(const struct lp_output *o, const char *key, size_t len)
+{
+    for (size_t i = 0; i < o->file_count; i++)
+        if (strlen(o->files[i].key) == len && !memcmp(o->files[i].key, key, len)) return true;
+    return false;
+}
+
+static enum lp_code remove_stale(struct lp_output *o, const char *before, struct lp_err *err)
+{
+    while (before && *before) {
+        size_t len = strcspn(before, "\n");
+        if (len && !still_there(o, before, len)) {
+            char *key = strndup(before, len);
+            enum lp_code code = key ? o->store->ops->remove(o->store, key, err) : lp_nomem(err);
+            free(key);
+            LP_TRY(code);
+        }
+        before += len + (before[len] == '\n');
+    }
+    return LP_OK;
+}
+
+enum lp_code lp_output_publish_quarantine(struct lp_output *o, struct lp_err *err)
+{
+    struct lp_output_file *q = &o->quarantine;
+    if (q->upload) return lp_upload_commit(&q->upload, err);
+    /* No bad rows now: what an earlier run of the slot left there is not true any more. */
+    lp_buf_clear(&o->partition);
+    if (lp_sink_one_partition(o->layout.sink)) lp_layout_put_partition(&o->layout, o->run, NULL, 0, &o->partition);
+    LP_TRY(set_key(o, q, true, lp_buf_text(&o->partition), err));
+    return o->store->ops->remove(o->store, q->key, err);
+}
+
+enum lp_code lp_output_publish(struct lp_output *o, const char *before, struct lp_err *err)
+{
+    for (size_t i = 0; i < o->file_count; i++) {
+        enum lp_code code = lp_upload_commit(&o->files[i].upload, err);
+        if (code) return lp_wrap(err, code, "publish %s", o->files[i].key);
+    }
+    LP_TRY(remove_stale(o, before, err));
+    return lp_output_publish_quarantine(o, err);
+}

@@ -1,0 +1,55 @@
+/* output.h — a run's files, unseen until they are published together.
+ * Model:   good rows go to one data file per partition, bad rows to quarantine. publish commits the data, then the
+ *          quarantine; what an earlier run of the same slot left and this one no longer has is removed in between.
+ *          Without publish nothing is seen: release throws everything away.
+ * Owns:    the uploads and their buffers. At most LP_OUTPUT_OPEN of them hold a descriptor and a buffer at a time.
+ * Units:   rows and bytes.
+ * Errors:  LP_LIMIT past LP_OUTPUT_PARTITIONS partitions in one run, LP_IO, LP_NOMEM.
+ * Threads: one thread.
+ */
+#ifndef LP_LAKE_OUTPUT_H
+#define LP_LAKE_OUTPUT_H
+
+#include "lake/layout.h"
+#include "lake/store.h"
+#include "source/each.h"
+
+#define LP_OUTPUT_OPEN 16
+#define LP_OUTPUT_PARTITIONS 10000
+
+struct lp_output_file {
+    char *partition, *key; /* owned */
+    struct lp_upload *upload;
+    uint64_t rows, bytes;
+    uint64_t used; /* when last written to, in writes */
+    bool parked;
+};
+
+struct lp_output {
+    struct lp_store *store;
+    struct lp_layout layout;
+    const struct lp_columns *columns;
+    const struct lp_each *each;
+    const struct lp_bindings *run; /* borrowed: slot, run_id, pipeline */
+    struct lp_output_file *files; /* of data, in the order of their first row */
+    size_t file_count, file_cap, last;
+    struct lp_output_file quarantine;
+    struct lp_buf text, partition;
+    size_t *file_of_row;
+    bool *keep;
+    uint64_t writes;
+};
+
+enum lp_code lp_output_begin(struct lp_output *o, struct lp_store *store, const struct lp_layout *layout,
+                             const struct lp_columns *columns, const struct lp_each *each, const struct lp_bindings *run,
+                             struct lp_err *err) LP_CHECKED;
+/* The batch is judged: rows with failures are bad. */
+enum lp_code lp_output_write(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item, const struct lp_bindings *bind,
+                             struct lp_err *err) LP_CHECKED;
+/* `before` names the keys that the last run of this slot left, one per line. */
+enum lp_code lp_output_publish(struct lp_output *o, const char *before, struct lp_err *err) LP_CHECKED;
+/* Only what was quarantined: for a run whose rows were refused. */
+enum lp_code lp_output_publish_quarantine(struct lp_output *o, struct lp_err *err) LP_CHECKED;
+void lp_output_release(struct lp_output *o);
+
+#endif
