@@ -56,6 +56,7 @@ enum lp_code lp_fetch_new(const struct lp_source *s, const struct lp_fetch_optio
     f->source = s;
     f->options = *o;
     f->bindings = *o->run;
+    f->stats.expected = o->expected;
     size_t window = (size_t)s->limit.at_once * 4;
     f->window_size = window < 16 ? 16 : window > LARGEST_WINDOW ? LARGEST_WINDOW : window;
     f->window = calloc(f->window_size, sizeof *f->window);

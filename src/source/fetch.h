@@ -39,6 +39,7 @@ struct lp_fetch_options {
     const char *replay_folder, *record_folder; /* NULL: none */
     uint64_t shard, shards;
     uint64_t most_items; /* 0: all */
+    uint64_t expected;   /* items in all, for the watch; 0: not counted */
     struct lp_fetch_watch watch;
 };
 

@@ -1,0 +1,57 @@
+#include "cli/load.h"
+
+#include <stdlib.h>
+
+static int print_schema(struct lp_cli *c)
+{
+    LP_AUTO(lp_buf) schema = {0};
+    lp_pipeline_put_schema(&schema);
+    return lp_cli_print(c, &schema, 0);
+}
+
+static int print_faults_json(struct lp_cli *c)
+{
+    struct lp_pipeline p;
+    struct lp_faults faults;
+    struct lp_err err;
+    LP_AUTO(lp_buf) text = {0};
+    enum lp_code code = lp_pipeline_load(&p, c->words[0], &faults, &err);
+    int status = lp_code_info(code)->exit_status;
+    if (code && !faults.count) {
+        status = lp_cli_fail(c, &err);
+    } else {
+        lp_faults_put_json(&faults, &text);
+        lp_buf_putc(&text, '\n');
+        status = lp_cli_print(c, &text, status);
+    }
+    lp_pipeline_release(&p);
+    lp_faults_release(&faults);
+    return status;
+}
+
+static void put_secret_note(const struct lp_pipeline *p, struct lp_buf *out)
+{
+    const char *secret = p->source.auth.secret, *name = secret && !strncmp(secret, "env:", 4) ? secret + 4 : NULL;
+    const char *value = name ? getenv(name) : NULL;
+    if (name && !(value && *value)) lp_buf_printf(out, "  %s is not set here; a run will need it\n", name);
+}
+
+int lp_cmd_check(struct lp_cli *c)
+{
+    if (c->schema) return print_schema(c);
+    if (c->json) return print_faults_json(c);
+    struct lp_pipeline p;
+    int status = lp_cli_load(c, &p);
+    if (!status && !c->quiet) {
+        LP_AUTO(lp_buf) text = {0};
+        lp_buf_printf(&text, "%s%s%s %s: no faults; ", c->out.green, c->out.ok, c->out.plain, c->words[0]);
+        lp_put_count(&text, p.columns.count, "column", "columns");
+        lp_buf_puts(&text, ", ");
+        lp_put_count(&text, lp_checks_count(&p.checks), "check", "checks");
+        lp_buf_putc(&text, '\n');
+        put_secret_note(&p, &text);
+        status = lp_cli_print(c, &text, 0);
+    }
+    lp_pipeline_release(&p);
+    return status;
+}

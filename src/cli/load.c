@@ -1,0 +1,37 @@
+#include "cli/load.h"
+
+#include "base/number.h"
+#include "base/secret.h"
+
+#include <stdio.h>
+
+void lp_put_count(struct lp_buf *out, uint64_t n, const char *one, const char *many)
+{
+    char text[LP_NUMBER_TEXT_BYTES];
+    lp_count_format(n, text);
+    lp_buf_printf(out, "%s %s", text, n == 1 ? one : many);
+}
+
+static void tell_faults(struct lp_cli *c, const struct lp_faults *f)
+{
+    LP_AUTO(lp_buf) text = {0}, masked = {0};
+    if (c->err.terminal) lp_faults_put_excerpts(f, c->err.colour, &text);
+    else lp_faults_put_lines(f, &text);
+    lp_put_count(&text, f->count + f->dropped, "fault", "faults");
+    lp_buf_puts(&text, "; nothing was fetched\n");
+    lp_secret_mask(lp_buf_text(&text), text.len, &masked);
+    fputs(lp_buf_text(&masked), stderr);
+}
+
+int lp_cli_load(struct lp_cli *c, struct lp_pipeline *p)
+{
+    struct lp_faults faults;
+    struct lp_err err;
+    enum lp_code code = lp_pipeline_load(p, c->words[0], &faults, &err);
+    if (!code && c->to) code = lp_sink_redirect(&p->sink, &p->arena, c->to, &err);
+    int status = lp_code_info(code)->exit_status;
+    if (code && faults.count) tell_faults(c, &faults);
+    else if (code) lp_cli_fail(c, &err);
+    lp_faults_release(&faults);
+    return status;
+}

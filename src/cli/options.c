@@ -1,0 +1,201 @@
+#include "base/clock.h"
+#include "base/number.h"
+#include "base/text.h"
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+const struct lp_command lp_commands[] = {
+    {"check", "FILE", "tell every fault in a pipeline file, with its place",
+     "Reads the file and what it names, and tells everything that is wrong at once. Nothing is fetched.", LP_CMD_CHECK, 0, 1, lp_cmd_check},
+    {"plan", "FILE", "show the requests and files of a run, without making it",
+     "Shows what a run would ask, with secrets masked, and what it would write. Nothing is fetched or written.", LP_CMD_PLAN, 1, 1, lp_cmd_plan},
+    {"preview", "FILE", "fetch a few items and show their rows, each with its verdict",
+     "Fetches the first items, converts and checks their rows, and shows them. Nothing is written.", LP_CMD_PREVIEW, 1, 1, lp_cmd_preview},
+    {"run", "FILE", "fetch, convert, check and keep: the main job",
+     "Runs the pipeline for one slot. The same slot again replaces what it wrote before; a run that is stopped or fails "
+     "leaves the lake as it was.",
+     LP_CMD_RUN, 1, 1, lp_cmd_run},
+    {"help", "[COMMAND|TOPIC]", "explain a command; topics: pipeline-file, man, bash, zsh, fish",
+     "Without a word, lists the commands. `help pipeline-file` is the reference of the file; `help man`, `help bash`, `help "
+     "zsh` and `help fish` print the man page and shell completions.",
+     LP_CMD_HELP, 0, 1, lp_cmd_help},
+};
+const size_t lp_command_count = LP_COUNT(lp_commands);
+
+static enum lp_code set_slot(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    c->slot_given = true;
+    if (lp_time_parse_iso(text, strlen(text), &c->slot_us)) return LP_OK;
+    return lp_fail(err, LP_USAGE, "--slot %.60s is not a time; write it like 2026-11-22T18:00:00Z", text);
+}
+
+static enum lp_code set_to(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    c->to = text;
+    return *text ? LP_OK : lp_fail(err, LP_USAGE, "--to is empty; name a directory");
+}
+
+static enum lp_code set_shard(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    char *end;
+    unsigned long long i = strtoull(text, &end, 10), n = *end == '/' ? strtoull(end + 1, &end, 10) : 0;
+    if (*end || !i || i > n || n > 10000 || *text < '0' || *text > '9')
+        return lp_fail(err, LP_USAGE, "--shard %.40s is no share; write I/N with I from 1 to N, like 3/16", text);
+    c->shard = i - 1;
+    c->shards = n;
+    return LP_OK;
+}
+
+static enum lp_code set_replay(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    (void)err;
+    c->replay = text;
+    return LP_OK;
+}
+
+static enum lp_code set_record(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    (void)err;
+    c->record = text;
+    return LP_OK;
+}
+
+static enum lp_code set_rows(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    if (lp_int64_parse(text, strlen(text), &c->rows) && c->rows >= 1 && c->rows <= 10000) return LP_OK;
+    return lp_fail(err, LP_USAGE, "-n %.40s is not a number of items from 1 to 10,000", text);
+}
+
+static enum lp_code set_color(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    c->color = text;
+    if (!strcmp(text, "auto") || !strcmp(text, "always") || !strcmp(text, "never")) return LP_OK;
+    return lp_fail(err, LP_USAGE, "--color %.40s is not known; it is auto, always or never", text);
+}
+
+#define SWITCH(name)                                                                           \
+    static enum lp_code set_##name(struct lp_cli *c, const char *text, struct lp_err *err)     \
+    {                                                                                          \
+        (void)text, (void)err;                                                                 \
+        c->name = true;                                                                        \
+        return LP_OK;                                                                          \
+    }
+SWITCH(json)
+SWITCH(quiet)
+SWITCH(verbose)
+SWITCH(schema)
+SWITCH(help)
+SWITCH(version)
+
+const struct lp_option lp_options[] = {
+    {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601; now, cut to the minute, when left out",
+     LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN, set_slot},
+    {"to", 0, "PLACE", "write here instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN, set_to},
+    {"shard", 0, "I/N", "take only every N-th item, beginning with the I-th", LP_CMD_PLAN | LP_CMD_RUN, set_shard},
+    {"replay", 0, "DIR", "answer requests from the replies recorded in DIR; no network", LP_CMD_PREVIEW | LP_CMD_RUN, set_replay},
+    {"record", 0, "DIR", "keep the replies in DIR, one file per item", LP_CMD_PREVIEW | LP_CMD_RUN, set_record},
+    {"items", 'n', "N", "how many items to fetch; 5 when left out", LP_CMD_PREVIEW, set_rows},
+    {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
+    {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there", LP_CMD_CHECK | LP_CMD_RUN, set_json},
+    {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE, set_quiet},
+    {"verbose", 'v', NULL, "tell of every try", LP_CMD_PREVIEW | LP_CMD_RUN, set_verbose},
+    {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always, never", LP_CMD_ALL, set_color},
+    {"help", 'h', NULL, "explain the command", LP_CMD_ALL, set_help},
+    {"version", 'V', NULL, "print the version", LP_CMD_ALL, set_version},
+};
+const size_t lp_option_count = LP_COUNT(lp_options);
+
+static const struct lp_option *find_option(const char *word, size_t len)
+{
+    for (size_t i = 0; i < lp_option_count; i++) {
+        const struct lp_option *o = &lp_options[i];
+        bool by_letter = word[0] == '-' && word[1] != '-' && len == 2 && o->letter && word[1] == o->letter;
+        bool by_name = len > 2 && word[1] == '-' && strlen(o->name) == len - 2 && !memcmp(word + 2, o->name, len - 2);
+        if (by_letter || by_name) return o;
+    }
+    return NULL;
+}
+
+static enum lp_code unknown_option(const char *word, size_t len, struct lp_err *err)
+{
+    const char *names[LP_COUNT(lp_options)], *near;
+    for (size_t i = 0; i < lp_option_count; i++) names[i] = lp_options[i].name;
+    size_t skip = len > 2 ? 2 : 1;
+    near = lp_text_nearest(word + skip, len - skip, names, lp_option_count);
+    if (near) return lp_fail(err, LP_USAGE, "there is no option %.*s; did you mean --%s?", (int)(len > 60 ? 60 : len), word, near);
+    return lp_fail(err, LP_USAGE, "there is no option %.*s; lambda-pipeline --help lists them", (int)(len > 60 ? 60 : len), word);
+}
+
+static enum lp_code take_option(struct lp_cli *c, unsigned *given, const char *word, const char *next, bool *used_next, struct lp_err *err)
+{
+    const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
+    size_t len = equals ? (size_t)(equals - word) : strlen(word);
+    const struct lp_option *o = find_option(word, len);
+    if (!o) return unknown_option(word, len, err);
+    *given |= 1u << (o - lp_options);
+    if (!o->argument && equals) return lp_fail(err, LP_USAGE, "--%s takes no value", o->name);
+    if (!o->argument) return o->set(c, NULL, err);
+    if (!equals && !next) return lp_fail(err, LP_USAGE, "--%s wants a value: --%s %s", o->name, o->name, o->argument);
+    *used_next = !equals;
+    return o->set(c, equals ? equals + 1 : next, err);
+}
+
+static enum lp_code find_command(struct lp_cli *c, const char *word, struct lp_err *err)
+{
+    const char *names[LP_COUNT(lp_commands)], *near;
+    for (size_t i = 0; i < lp_command_count; i++) {
+        names[i] = lp_commands[i].name;
+        if (!strcmp(word, names[i])) c->command = &lp_commands[i];
+    }
+    if (c->command) return LP_OK;
+    near = lp_text_nearest(word, strlen(word), names, lp_command_count);
+    if (near) return lp_fail(err, LP_USAGE, "there is no command %.60s; did you mean %s?", word, near);
+    return lp_fail(err, LP_USAGE, "there is no command %.60s; lambda-pipeline --help lists them", word);
+}
+
+static enum lp_code take_word(struct lp_cli *c, const char *word, struct lp_err *err)
+{
+    if (!c->command) return find_command(c, word, err);
+    if (c->word_count == LP_COUNT(c->words)) return lp_fail(err, LP_USAGE, "too many words, from %.60s on", word);
+    c->words[c->word_count++] = word;
+    return LP_OK;
+}
+
+static enum lp_code check_fit(const struct lp_cli *c, unsigned given, struct lp_err *err)
+{
+    const struct lp_command *cmd = c->command;
+    if (c->help || c->version) return LP_OK;
+    if (!cmd) return lp_fail(err, LP_USAGE, "a command is missing; lambda-pipeline --help lists them");
+    for (size_t i = 0; i < lp_option_count; i++)
+        if (given & 1u << i && !(lp_options[i].commands & cmd->bit))
+            return lp_fail(err, LP_USAGE, "%s has no option --%s; lambda-pipeline help %s lists them", cmd->name, lp_options[i].name, cmd->name);
+    size_t least = c->schema ? 0 : cmd->bit == LP_CMD_CHECK ? 1 : cmd->least_words;
+    if (c->word_count < least) return lp_fail(err, LP_USAGE, "%s wants a pipeline file: lambda-pipeline %s %s", cmd->name, cmd->name, cmd->words);
+    if (c->word_count > cmd->most_words) return lp_fail(err, LP_USAGE, "%s takes one %s, not also %.60s", cmd->name, cmd->bit == LP_CMD_HELP ? "word" : "file", c->words[cmd->most_words]);
+    if (c->replay && c->record) return lp_fail(err, LP_USAGE, "--replay and --record do not go together; replies in a folder are recorded already");
+    if (c->quiet && c->verbose) return lp_fail(err, LP_USAGE, "--quiet and --verbose do not go together");
+    return LP_OK;
+}
+
+enum lp_code lp_cli_parse(struct lp_cli *c, int argc, char **argv, struct lp_err *err)
+{
+    unsigned given = 0;
+    bool options_over = false;
+    *c = (struct lp_cli){.color = "auto", .rows = 5};
+    int64_t now = lp_clock_now_us();
+    c->slot_us = now - now % 60000000;
+    for (int i = 1; i < argc; i++) {
+        bool used_next = false;
+        if (options_over || argv[i][0] != '-' || !argv[i][1]) {
+            LP_TRY(take_word(c, argv[i], err));
+        } else if (!strcmp(argv[i], "--")) {
+            options_over = true;
+        } else {
+            LP_TRY(take_option(c, &given, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &used_next, err));
+            i += used_next;
+        }
+    }
+    return check_fit(c, given, err);
+}

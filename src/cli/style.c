@@ -1,0 +1,127 @@
+#include "cli/style.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static bool locale_is_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < LP_COUNT(names); i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value) return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+    }
+    return false;
+}
+
+static size_t width_of(int fd)
+{
+    struct winsize size;
+    const char *columns = getenv("COLUMNS");
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20) return size.ws_col;
+    long n = columns ? strtol(columns, NULL, 10) : 0;
+    return n >= 20 && n < 1000 ? (size_t)n : 100;
+}
+
+static bool wants_colour(bool terminal, const char *color)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    if (color && !strcmp(color, "always")) return true;
+    if (color && !strcmp(color, "never")) return false;
+    return terminal && !(no && *no) && !(term && !strcmp(term, "dumb"));
+}
+
+struct lp_style lp_style_of(int fd, const char *color)
+{
+    struct lp_style s = {.terminal = isatty(fd) == 1, .utf8 = locale_is_utf8()};
+    s.colour = wants_colour(s.terminal, color);
+    s.columns = width_of(fd);
+    s.ok = s.utf8 ? "✓" : "ok";
+    s.bad = s.utf8 ? "✗" : "x";
+    s.warn = "!";
+    s.arrow = s.utf8 ? "→" : "->";
+    s.dot = s.utf8 ? "·" : "-";
+    s.bar = s.utf8 ? "━" : "#";
+    s.bar_rest = s.utf8 ? "─" : ".";
+    s.red = s.colour ? "\033[31m" : "";
+    s.green = s.colour ? "\033[32m" : "";
+    s.yellow = s.colour ? "\033[33m" : "";
+    s.grey = s.colour ? "\033[90m" : "";
+    s.bold = s.colour ? "\033[1m" : "";
+    s.accent = s.colour ? "\033[36m" : "";
+    s.plain = s.colour ? "\033[0m" : "";
+    return s;
+}
+
+#define WIDEST_CELL ((size_t)40)
+
+static size_t cell_width(const char *text)
+{
+    size_t width = lp_text_columns(text, strlen(text));
+    return width > WIDEST_CELL ? WIDEST_CELL : width;
+}
+
+static size_t column_width(const struct lp_grid_column *c, size_t count, size_t index, char *const *cells, size_t rows)
+{
+    size_t width = cell_width(c[index].name), unit = c[index].unit ? cell_width(c[index].unit) : 0;
+    if (unit > width) width = unit;
+    for (size_t r = 0; r < rows; r++) {
+        size_t w = cell_width(cells[r * count + index]);
+        if (w > width) width = w;
+    }
+    return width;
+}
+
+static void put_cell(const char *text, size_t width, bool right, bool last, struct lp_buf *out)
+{
+    LP_AUTO(lp_buf) cut = {0};
+    lp_text_cut(&cut, text, strlen(text), width);
+    size_t pad = width - lp_text_columns(lp_buf_text(&cut), cut.len);
+    if (right) lp_buf_printf(out, "%*s", (int)pad, "");
+    lp_buf_put(out, lp_buf_text(&cut), cut.len);
+    if (!right && !last) lp_buf_printf(out, "%*s", (int)pad, "");
+    if (!last) lp_buf_puts(out, "  ");
+}
+
+void lp_grid_put(const struct lp_style *s, const struct lp_grid_column *columns, size_t count, char *const *cells, size_t rows,
+                 struct lp_buf *out)
+{
+    size_t widths[64], shown = 0, used = 0;
+    bool units = false;
+    while (shown < count && shown < LP_COUNT(widths)) {
+        widths[shown] = column_width(columns, count, shown, cells, rows);
+        if (shown && used + 2 + widths[shown] > s->columns) break;
+        used += widths[shown] + (shown ? 2 : 0);
+        units |= columns[shown].unit && *columns[shown].unit;
+        shown++;
+    }
+    lp_buf_puts(out, s->bold);
+    for (size_t i = 0; i < shown; i++) put_cell(columns[i].name, widths[i], columns[i].right, i + 1 == shown, out);
+    lp_buf_printf(out, "%s\n", s->plain);
+    if (units) {
+        size_t last = shown;
+        while (last && !(columns[last - 1].unit && *columns[last - 1].unit)) last--;
+        lp_buf_puts(out, s->grey);
+        for (size_t i = 0; i < last; i++)
+            put_cell(columns[i].unit ? columns[i].unit : "", widths[i], columns[i].right, i + 1 == last, out);
+        lp_buf_printf(out, "%s\n", s->plain);
+    }
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t i = 0; i < shown; i++) put_cell(cells[r * count + i], widths[i], columns[i].right, i + 1 == shown, out);
+        while (out->len && out->data[out->len - 1] == ' ') out->data[--out->len] = '\0';
+        lp_buf_putc(out, '\n');
+    }
+    if (shown < count)
+        lp_buf_printf(out, "%s… and %zu more column%s%s\n", s->grey, count - shown, count - shown == 1 ? "" : "s", s->plain);
+}
+
+void lp_style_put_distance(int64_t from_us, int64_t to_us, struct lp_buf *out)
+{
+    char text[LP_TIME_TEXT_BYTES];
+    int64_t ms = (to_us - from_us) / 1000;
+    lp_duration_format(ms < 0 ? -ms : ms, text);
+    lp_buf_printf(out, ms < 0 ? "%s ago" : "in %s", text);
+}

@@ -1,0 +1,168 @@
+#include "pipeline/record.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/secret.h"
+
+#include <stdlib.h>
+
+#define MAX_RECORD_BYTES ((size_t)32 << 20)
+
+const char *lp_run_status_name(enum lp_run_status s)
+{
+    return s == LP_RUN_OK ? "ok" : s == LP_RUN_PARTIAL ? "partial" : "failed";
+}
+
+void lp_record_release(struct lp_record *r)
+{
+    if (!r) return;
+    for (size_t i = 0; i < r->file_count; i++) free(r->files[i].url);
+    for (size_t i = 0; i < r->failure_count; i++) {
+        free(r->failures[i].item);
+        free(r->failures[i].label);
+        free(r->failures[i].error);
+    }
+    free(r->files);
+    free(r->failures);
+    free(r->quarantine_url);
+    free(r->record_url);
+    *r = (struct lp_record){0};
+}
+
+enum lp_code lp_record_add_failure(struct lp_record *r, const char *item_json, const char *label, const char *error, struct lp_err *err)
+{
+    if (r->failure_count == LP_RECORD_FAILURES) return LP_OK;
+    if (!(r->failure_count & (r->failure_count - 1))) { /* at each power of two */
+        size_t cap = r->failure_count ? r->failure_count * 2 : 4;
+        struct lp_record_failure *list = reallocarray(r->failures, cap, sizeof *list);
+        if (!list) return lp_nomem(err);
+        r->failures = list;
+    }
+    struct lp_record_failure *f = &r->failures[r->failure_count++];
+    *f = (struct lp_record_failure){item_json ? strdup(item_json) : NULL, label ? strdup(label) : NULL, strdup(error)};
+    return (item_json && !f->item) || (label && !f->label) || !f->error ? lp_nomem(err) : LP_OK;
+}
+
+static char *url_of(struct lp_store *s, const char *key)
+{
+    LP_AUTO(lp_buf) url = {0};
+    s->ops->put_url(s, key, &url);
+    return url.failed ? NULL : strdup(lp_buf_text(&url));
+}
+
+enum lp_code lp_record_set_files(struct lp_record *r, const struct lp_output *o, struct lp_err *err)
+{
+    r->files = calloc(o->file_count + 1, sizeof *r->files);
+    if (!r->files) return lp_nomem(err);
+    for (size_t i = 0; i < o->file_count; i++) {
+        struct lp_record_file *f = &r->files[r->file_count++];
+        *f = (struct lp_record_file){url_of(o->store, o->files[i].key), o->files[i].rows, o->files[i].bytes};
+        if (!f->url) return lp_nomem(err);
+    }
+    return LP_OK;
+}
+
+static void put_time(struct lp_json_writer *w, const char *key, int64_t us)
+{
+    char text[LP_TIME_TEXT_BYTES];
+    lp_time_format_iso(us, text);
+    lp_json_text(w, key, text);
+}
+
+static void put_failures(struct lp_json_writer *w, const struct lp_record *r)
+{
+    lp_json_open(w, "failures", '[');
+    for (size_t i = 0; i < r->failure_count; i++) {
+        const struct lp_record_failure *f = &r->failures[i];
+        lp_json_open(w, NULL, '{');
+        lp_json_key(w, "item", 4);
+        lp_buf_puts(w->out, f->item ? f->item : "null");
+        w->more = true;
+        lp_json_text(w, "error", f->error);
+        lp_json_close(w, '}');
+    }
+    lp_json_close(w, ']');
+}
+
+static void put_requests(struct lp_json_writer *w, const struct lp_fetch_stats *s)
+{
+    lp_json_open(w, "requests", '{');
+    lp_json_int(w, "total", (int64_t)s->total);
+    lp_json_int(w, "ok", (int64_t)s->ok);
+    lp_json_int(w, "failed", (int64_t)s->failed);
+    lp_json_int(w, "retried", (int64_t)s->retried);
+    lp_json_int(w, "waited_ms", s->waited_ms);
+    lp_json_close(w, '}');
+}
+
+void lp_record_put_json(const struct lp_record *r, struct lp_buf *out)
+{
+    LP_AUTO(lp_buf) text = {.max_bytes = MAX_RECORD_BYTES};
+    struct lp_json_writer w = {.out = &text};
+    lp_json_open(&w, NULL, '{');
+    lp_json_text(&w, "pipeline", r->pipeline);
+    lp_json_text(&w, "run_id", r->run_id);
+    put_time(&w, "slot", r->slot_us);
+    lp_json_text(&w, "status", lp_run_status_name(r->status));
+    put_time(&w, "started_at", r->started_us);
+    put_time(&w, "finished_at", r->finished_us);
+    lp_json_int(&w, "duration_ms", r->duration_ms);
+    put_requests(&w, &r->requests);
+    lp_json_open(&w, "rows", '{');
+    lp_json_int(&w, "read", (int64_t)r->rows.read);
+    lp_json_int(&w, "written", (int64_t)r->rows.written);
+    lp_json_int(&w, "quarantined", (int64_t)r->rows.quarantined);
+    lp_json_close(&w, '}');
+    lp_json_open(&w, "files", '[');
+    for (size_t i = 0; i < r->file_count; i++) {
+        lp_json_open(&w, NULL, '{');
+        lp_json_text(&w, "url", r->files[i].url);
+        lp_json_int(&w, "rows", (int64_t)r->files[i].rows);
+        lp_json_int(&w, "bytes", (int64_t)r->files[i].bytes);
+        lp_json_close(&w, '}');
+    }
+    lp_json_close(&w, ']');
+    put_failures(&w, r);
+    lp_json_text(&w, "version", LP_VERSION);
+    lp_json_close(&w, '}');
+    lp_buf_putc(&text, '\n');
+    if (text.failed) out->failed = text.failed;
+    lp_secret_mask(lp_buf_text(&text), text.len, out);
+}
+
+enum lp_code lp_record_publish(struct lp_record *r, struct lp_store *store, const struct lp_layout *l, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES};
+    lp_layout_put_record_key(l, &key);
+    lp_record_put_json(r, &text);
+    LP_TRY(lp_buf_code(&key, "the record's name", err));
+    LP_TRY(lp_buf_code(&text, "the run record", err));
+    LP_TRY(lp_store_put(store, lp_buf_text(&key), text.data, text.len, err));
+    r->record_url = url_of(store, lp_buf_text(&key));
+    return r->record_url ? LP_OK : lp_nomem(err);
+}
+
+/* A record of an earlier run tells where its files were; one that cannot be read tells nothing. */
+enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES}, root = {0};
+    LP_AUTO(lp_arena) arena = {.max_bytes = (size_t)256 << 20};
+    json_t *record, *file;
+    size_t i;
+    lp_layout_put_record_key(l, &key);
+    LP_TRY(lp_buf_code(&key, "the record's name", err));
+    enum lp_code code = store->ops->read(store, lp_buf_text(&key), &text, err);
+    if (code == LP_NOTFOUND) return LP_OK;
+    LP_TRY(code);
+    code = lp_json_parse(&arena, lp_buf_text(&text), text.len, &record, err);
+    if (code) return code == LP_NOMEM ? code : LP_OK;
+    store->ops->put_url(store, "", &root);
+    json_array_foreach(json_object_get(record, "files"), i, file) {
+        const char *url = json_string_value(json_object_get(file, "url"));
+        const char *relative = url && !strncmp(url, lp_buf_text(&root), root.len) ? url + root.len : NULL;
+        if (!relative || strstr(relative, "..") || strchr(relative, '\n')) continue;
+        lp_buf_puts(keys, relative);
+        lp_buf_putc(keys, '\n');
+    }
+    return lp_buf_code(keys, "the earlier record", err);
+}

@@ -1,0 +1,52 @@
+/* record.h — what a run did, for machines and for whoever asks later.
+ * Model:   one JSON object per run, at _runs/<pipeline>/<slot>.json; a run that failed has one too.
+ * Owns:    its lists and texts.
+ * Units:   microseconds UTC (started, finished), milliseconds (duration, waited), rows, bytes.
+ * Errors:  LP_NOMEM.
+ * Threads: one thread.
+ */
+#ifndef LP_PIPELINE_RECORD_H
+#define LP_PIPELINE_RECORD_H
+
+#include "lake/output.h"
+#include "source/fetch.h"
+
+#define LP_RECORD_FAILURES 1000 /* listed; all are counted */
+
+enum lp_run_status { LP_RUN_OK, LP_RUN_PARTIAL, LP_RUN_FAILED };
+
+struct lp_record_failure {
+    char *item;  /* JSON object, or NULL when the run as a whole failed */
+    char *label; /* for people */
+    char *error;
+};
+struct lp_record_file {
+    char *url;
+    uint64_t rows, bytes;
+};
+
+struct lp_record {
+    const char *pipeline;
+    char run_id[64];
+    enum lp_run_status status;
+    int64_t slot_us, started_us, finished_us, duration_ms;
+    struct lp_fetch_stats requests;
+    struct { uint64_t read, written, quarantined; } rows;
+    uint64_t checks_passed, checks_failed; /* not written: for the closing words */
+    struct lp_record_file *files;
+    size_t file_count;
+    struct lp_record_failure *failures;
+    size_t failure_count;
+    char *quarantine_url, *record_url; /* not written; NULL when there is none */
+};
+
+enum lp_code lp_record_add_failure(struct lp_record *r, const char *item_json, const char *label, const char *error, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_record_set_files(struct lp_record *r, const struct lp_output *o, struct lp_err *err) LP_CHECKED;
+void lp_record_put_json(const struct lp_record *r, struct lp_buf *out);
+enum lp_code lp_record_publish(struct lp_record *r, struct lp_store *store, const struct lp_layout *l, struct lp_err *err) LP_CHECKED;
+/* The keys of the data files that the slot's last record names, one per line; nothing when there is none. */
+enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys, struct lp_err *err) LP_CHECKED;
+void lp_record_release(struct lp_record *r);
+const char *lp_run_status_name(enum lp_run_status s);
+
+#endif

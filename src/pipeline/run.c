@@ -1,0 +1,223 @@
+#include "pipeline/run.h"
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "lake/catalog.h"
+#include "source/extract.h"
+
+/* All that a run holds while it lasts. */
+struct work {
+    struct lp_pipeline *pipeline;
+    const struct lp_run_options *options;
+    struct lp_record *rec;
+    struct lp_store *store;
+    struct lp_lock *lock;
+    struct lp_layout layout;
+    struct lp_fetch *fetch;
+    struct lp_judge judge;
+    struct lp_output output;
+    struct lp_batch batch;
+    struct lp_buf earlier_keys; /* of the data files this slot has now */
+    struct lp_bindings bindings;
+    char slot_text[LP_TIME_TEXT_BYTES];
+    bool writes; /* a preview does not */
+};
+
+void lp_run_bind(const struct lp_pipeline *p, int64_t slot_us, const char *run_id, struct lp_bindings *b, char slot_text[40])
+{
+    lp_time_format_iso(slot_us, slot_text);
+    *b = (struct lp_bindings){.count = LP_VARIABLE_FIRST_ITEM, .slot_us = slot_us};
+    b->values[LP_VARIABLE_SLOT] = lp_slice_of(slot_text);
+    b->values[LP_VARIABLE_RUN_ID] = lp_slice_of(run_id);
+    b->values[LP_VARIABLE_PIPELINE] = lp_slice_of(p->name);
+}
+
+static void begin_record(struct work *w)
+{
+    struct lp_record *rec = w->rec;
+    char slot[LP_TIME_TEXT_BYTES];
+    lp_time_format_slot(w->options->slot_us, slot);
+    *rec = (struct lp_record){.pipeline = w->pipeline->name, .slot_us = w->options->slot_us, .status = LP_RUN_FAILED};
+    rec->started_us = lp_clock_now_us();
+    snprintf(rec->run_id, sizeof rec->run_id, "%s-%llx", slot, (unsigned long long)rec->started_us);
+    lp_run_bind(w->pipeline, rec->slot_us, rec->run_id, &w->bindings, w->slot_text);
+}
+
+static enum lp_code lock_slot(struct work *w, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) key = {.max_bytes = 1024};
+    w->layout = (struct lp_layout){&w->pipeline->sink, w->pipeline->name, w->options->slot_us, w->options->shard, w->options->shards};
+    LP_TRY(lp_store_open(w->pipeline->sink.root, &w->store, err));
+    lp_layout_put_lock_key(&w->layout, &key);
+    LP_TRY(lp_buf_code(&key, "the lock's name", err));
+    enum lp_code code = w->store->ops->lock(w->store, lp_buf_text(&key), &w->lock, err);
+    if (code == LP_LOCKED) return lp_fail(err, LP_LOCKED, "slot %s of %s is being run already; wait for that run to end", w->slot_text, w->pipeline->name);
+    return code;
+}
+
+static enum lp_code plan(struct work *w, uint64_t most_items, struct lp_err *err)
+{
+    const struct lp_run_options *o = w->options;
+    struct lp_pipeline *p = w->pipeline;
+    struct lp_fetch_options f = {.slot_us = o->slot_us, .run = &w->bindings, .replay_folder = o->replay_folder, .record_folder = o->record_folder,
+                                 .shard = o->shard, .shards = o->shards, .most_items = most_items, .watch = o->watch};
+    if (!o->replay_folder) LP_TRY(lp_source_load_secret(&p->source, p->folder, err));
+    if (o->count_items) LP_TRY(lp_items_count(&p->source.each, o->shard, o->shards, &f.expected, err));
+    LP_TRY(lp_judge_init(&w->judge, &p->quality, &p->checks, &p->columns, err));
+    LP_TRY(lp_batch_init(&w->batch, &p->columns, 1, err));
+    return lp_fetch_new(&p->source, &f, &w->fetch, err);
+}
+
+static enum lp_code note_failed_item(struct work *w, const struct lp_item *item, const char *error, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) json = {0}, label = {0};
+    if (w->rec->failure_count == LP_RECORD_FAILURES) return LP_OK;
+    lp_item_put_json(&w->pipeline->source.each, item, &json);
+    lp_item_put_label(item, &label);
+    LP_TRY(lp_buf_code(&json, "an item", err));
+    return lp_record_add_failure(w->rec, lp_buf_text(&json), lp_buf_text(&label), error, err);
+}
+
+/* A reply's rows, batch by batch: checked and written. */
+static enum lp_code take_rows(struct work *w, const struct lp_reply *reply, struct lp_err *err)
+{
+    struct lp_extract rows;
+    struct lp_err local;
+    bool more = true;
+    enum lp_code code = lp_extract_begin(&rows, &w->pipeline->source, reply, &local);
+    if (code) {
+        lp_fetch_disown(w->fetch);
+        return code == LP_DATA ? note_failed_item(w, reply->item, local.text, err) : lp_fail(err, code, "%s", local.text);
+    }
+    for (;;) {
+        LP_TRY(lp_extract_next(&rows, &w->batch, &more, err));
+        if (!more) return LP_OK;
+        LP_TRY(lp_quality_judge(&w->judge, &w->batch, err));
+        if (w->options->see_rows) w->options->see_rows(w->options->who, &w->batch);
+        if (w->writes) LP_TRY(lp_output_write(&w->output, &w->batch, reply->item, &reply->bindings, err));
+    }
+}
+
+static enum lp_code take_replies(struct work *w, struct lp_err *err)
+{
+    struct lp_reply reply;
+    bool more = true;
+    for (;;) {
+        LP_TRY(lp_fetch_next(w->fetch, &reply, &more, err));
+        if (!more) return LP_OK;
+        LP_TRY(reply.ok ? take_rows(w, &reply, err) : note_failed_item(w, reply.item, reply.error, err));
+        LP_TRY(lp_cancel_check(err));
+    }
+}
+
+static void count(struct work *w)
+{
+    struct lp_record *rec = w->rec;
+    if (w->fetch) rec->requests = *lp_fetch_stats(w->fetch);
+    rec->rows.read = w->judge.rows_read;
+    rec->rows.quarantined = w->judge.rows_bad;
+    rec->checks_passed = w->judge.checks_passed;
+    rec->checks_failed = w->judge.checks_failed;
+}
+
+/* Nothing answered: there are no rows to judge, and saying "too few rows" would hide why. */
+static enum lp_code require_answers(const struct lp_record *rec, struct lp_err *err)
+{
+    if (rec->requests.ok || !rec->requests.failed) return LP_OK;
+    const char *first = rec->failure_count ? rec->failures[0].error : "";
+    return lp_fail(err, LP_REMOTE, "no item was answered: %s", first);
+}
+
+static enum lp_code gate(struct work *w, struct lp_err *err)
+{
+    count(w);
+    LP_TRY(require_answers(w->rec, err));
+    enum lp_code code = lp_quality_gate(&w->judge, err);
+    if (code != LP_GATE || !w->writes) return code;
+    struct lp_err local;
+    /* The rows are refused, the reasons are kept. */
+    if (lp_output_publish_quarantine(&w->output, &local)) return lp_fail(err, local.code, "%s", local.text);
+    return code;
+}
+
+static enum lp_code publish(struct work *w, struct lp_err *err)
+{
+    struct lp_pipeline *p = w->pipeline;
+    LP_TRY(lp_cancel_check(err));
+    LP_TRY(lp_output_publish(&w->output, lp_buf_text(&w->earlier_keys), err)); /* data, then quarantine */
+    w->rec->rows.written = w->rec->rows.read - w->rec->rows.quarantined;
+    LP_TRY(lp_record_set_files(w->rec, &w->output, err));
+    return lp_catalog_register(w->store, &w->layout, &p->columns, p->description, err);
+}
+
+static enum lp_code flow(struct work *w, struct lp_err *err)
+{
+    struct lp_pipeline *p = w->pipeline;
+    LP_TRY(plan(w, 0, err));
+    LP_TRY(lp_record_read_keys(w->store, &w->layout, &w->earlier_keys, err));
+    LP_TRY(lp_output_begin(&w->output, w->store, &w->layout, &p->columns, &p->source.each, &w->bindings, err));
+    LP_TRY(take_replies(w, err));
+    LP_TRY(gate(w, err));
+    LP_TRY(publish(w, err));
+    w->rec->status = w->rec->requests.failed ? LP_RUN_PARTIAL : LP_RUN_OK;
+    return LP_OK;
+}
+
+static void finish_record(struct lp_record *rec)
+{
+    rec->finished_us = lp_clock_now_us();
+    rec->duration_ms = (rec->finished_us - rec->started_us + 500) / 1000;
+}
+
+/* The record tells of a failure too. That it cannot be written does not hide why the run failed. */
+static enum lp_code write_record(struct work *w, enum lp_code code, struct lp_err *err)
+{
+    struct lp_err local = {0};
+    count(w);
+    finish_record(w->rec);
+    if (code) {
+        w->rec->status = LP_RUN_FAILED;
+        if (lp_record_add_failure(w->rec, NULL, NULL, err->text, &local)) return code;
+    }
+    enum lp_code written = lp_record_publish(w->rec, w->store, &w->layout, &local);
+    if (code || !written) return code;
+    w->rec->status = LP_RUN_FAILED;
+    return lp_fail(err, written, "the rows are written, the run record is not: %s", local.text);
+}
+
+static void release(struct work *w)
+{
+    lp_fetch_free(w->fetch);
+    lp_output_release(&w->output);
+    lp_judge_release(&w->judge);
+    lp_batch_release(&w->batch);
+    lp_buf_release(&w->earlier_keys);
+    if (w->store) w->store->ops->unlock(w->store, &w->lock);
+    lp_store_free(w->store);
+}
+
+enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struct lp_record *rec, struct lp_err *err)
+{
+    struct work w = {.pipeline = p, .options = o, .rec = rec, .writes = true};
+    struct lp_err local;
+    if (!err) err = &local;
+    begin_record(&w);
+    enum lp_code code = lock_slot(&w, err);
+    if (!code) code = write_record(&w, flow(&w, err), err);
+    release(&w);
+    return code;
+}
+
+enum lp_code lp_preview(struct lp_pipeline *p, const struct lp_run_options *o, uint64_t n, struct lp_record *rec, struct lp_err *err)
+{
+    struct work w = {.pipeline = p, .options = o, .rec = rec};
+    begin_record(&w);
+    enum lp_code code = plan(&w, n, err);
+    if (!code) code = take_replies(&w, err);
+    count(&w);
+    if (!code) code = require_answers(rec, err);
+    if (!code) rec->status = rec->requests.failed ? LP_RUN_PARTIAL : LP_RUN_OK;
+    finish_record(rec);
+    release(&w);
+    return code;
+}

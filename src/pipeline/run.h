@@ -1,0 +1,35 @@
+/* run.h — one run of a pipeline for one slot.
+ * Model:   plan, fetch, extract, check, write, register, record. The lake is as before or complete; *rec tells what
+ *          happened either way, and is kept in the lake as well.
+ * Owns:    nothing beyond the call; the record is the caller's.
+ * Units:   microseconds UTC.
+ * Errors:  LP_GATE (rows refused), LP_REMOTE (no item answered, or on_status: stop), LP_AUTH, LP_LOCKED (another run of
+ *          the slot), LP_CANCELLED, LP_IO, LP_LIMIT, LP_NOMEM, LP_CONFIG (a secret that is not there).
+ * Threads: one run per thread and process (secrets and JSON reading are process-wide).
+ */
+#ifndef LP_PIPELINE_RUN_H
+#define LP_PIPELINE_RUN_H
+
+#include "pipeline/definition.h"
+#include "pipeline/record.h"
+
+struct lp_run_options {
+    int64_t slot_us;
+    uint64_t shard, shards; /* shard from 0 */
+    const char *replay_folder, *record_folder;
+    struct lp_fetch_watch watch;
+    bool count_items; /* so that progress knows the whole */
+    /* Sees each batch after it was judged; may be NULL. */
+    void (*see_rows)(void *who, const struct lp_batch *b);
+    void *who;
+};
+
+enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struct lp_record *rec, struct lp_err *err) LP_CHECKED;
+
+/* The same without a lake: at most n items are fetched, judged and shown. */
+enum lp_code lp_preview(struct lp_pipeline *p, const struct lp_run_options *o, uint64_t n, struct lp_record *rec, struct lp_err *err) LP_CHECKED;
+
+/* slot, run_id and pipeline as variables; texts are kept in `texts`. */
+void lp_run_bind(const struct lp_pipeline *p, int64_t slot_us, const char *run_id, struct lp_bindings *b, char slot_text[40]);
+
+#endif
