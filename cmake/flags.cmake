@@ -1,0 +1,19 @@
+# How our own code is compiled and linked.
+add_library(lp_flags INTERFACE)
+
+target_compile_options(lp_flags INTERFACE
+    -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror)
+
+if(LP_SANITIZE)
+    set(sanitize -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_compile_options(lp_flags INTERFACE ${sanitize})
+    target_link_options(lp_flags INTERFACE ${sanitize})
+elseif(LP_COVERAGE)
+    target_compile_options(lp_flags INTERFACE --coverage -fprofile-update=atomic)
+    target_link_options(lp_flags INTERFACE --coverage)
+else()
+    # What is not called is not in the program: pages that are not there need not be read to start it.
+    target_compile_options(lp_flags INTERFACE
+        -ffunction-sections -fdata-sections -fno-plt -fstack-protector-strong -D_FORTIFY_SOURCE=2)
+    target_link_options(lp_flags INTERFACE -s -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro)
+endif()

@@ -1,0 +1,25 @@
+# What the program tells about itself — man page, completions — is asked of it at install time, so it is never stale.
+include(GNUInstallDirs)
+
+install(TARGETS lambda-pipeline RUNTIME)
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/lambda-pipeline)
+
+# lp_install_help(TOPIC FOLDER FILE)
+function(lp_install_help topic folder file)
+    install(CODE "
+        execute_process(COMMAND \"$<TARGET_FILE:lambda-pipeline>\" help ${topic}
+            OUTPUT_FILE \"${CMAKE_BINARY_DIR}/help/${file}\" ERROR_QUIET RESULT_VARIABLE status)
+        if(status EQUAL 0)
+            file(INSTALL \"${CMAKE_BINARY_DIR}/help/${file}\"
+                DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATAROOTDIR}/${folder}\")
+        else()
+            message(WARNING \"'lambda-pipeline help ${topic}' failed (\${status}): ${file} is not installed\")
+        endif()")
+endfunction()
+
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/help)
+lp_install_help(man man/man1 lambda-pipeline.1)
+lp_install_help(bash bash-completion/completions lambda-pipeline)
+lp_install_help(zsh zsh/site-functions _lambda-pipeline)
+lp_install_help(fish fish/vendor_completions.d lambda-pipeline.fish)

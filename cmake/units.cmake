@@ -1,0 +1,16 @@
+# UDUNITS reads its database from XML files at run time; we read it once, here, into a C table.
+set(generator ${CMAKE_SOURCE_DIR}/tools/units-db.c)
+if(EXISTS ${generator})
+    set(generated ${CMAKE_BINARY_DIR}/generated)
+    file(MAKE_DIRECTORY ${generated})
+    add_executable(units-db ${generator})
+    target_compile_definitions(units-db PRIVATE _GNU_SOURCE)
+    target_link_libraries(units-db PRIVATE lp_flags ${LP_expat_LIBRARY} m)
+    target_include_directories(units-db SYSTEM PRIVATE ${LP_expat_INCLUDE})
+    add_custom_command(OUTPUT ${generated}/units_db.c
+        COMMAND units-db ${generated}/units_db.c
+        DEPENDS units-db
+        COMMENT "Reading UDUNITS' database" VERBATIM)
+    target_sources(lp PRIVATE ${generated}/units_db.c)
+    target_include_directories(lp PUBLIC ${generated})
+endif()
