@@ -71,7 +71,7 @@ static enum lp_code add_base64_form(const char *value, size_t len, size_t shift,
         unsigned value6 = 0;
         for (size_t bit = group * 6; bit < group * 6 + 6; bit++) {
             size_t from = bit - first_bit;
-            value6 = value6 << 1 | ((unsigned char)value[from / 8] >> (7 - from % 8) & 1u);
+            value6 = value6 << 1 | ((unsigned)(unsigned char)value[from / 8] >> (7 - from % 8) & 1u);
         }
         text[n++] = alphabet[value6];
     }
