@@ -46,7 +46,8 @@ bool lp_node_expect(struct lp_reading *r, const struct lp_node *n, enum lp_node_
     static const char *const names[] = {"text", "a list", "a mapping"};
     if (n->kind == kind) return true;
     const char *remedy = example ? lp_faults_text(r->faults, "write it like %s", example) : NULL;
-    lp_node_fault(r, n->key ? n->key : n, remedy, "%s was expected here, not %s", names[kind], lp_node_kind_name(n));
+    const char *found = lp_node_is_null(n) ? "nothing" : lp_node_kind_name(n);
+    lp_node_fault(r, n->key ? n->key : n, remedy, "%s was expected here, not %s", names[kind], found);
     return false;
 }
 

@@ -172,9 +172,6 @@ static bool readable(const char *text, size_t len, struct lp_faults *f)
     if (!len) {
         what = "the file is empty";
         remedy = "begin with \"pipeline: name\"; lambda-pipeline help pipeline-file shows the rest";
-    } else if (len > LP_YAML_MAX_BYTES) {
-        what = "the file is larger than 1 MiB";
-        remedy = "put long lists into a file of their own: each: { file: items.csv }";
     } else if (bad < len) {
         what = "the file is not UTF-8";
         remedy = "save it as UTF-8";

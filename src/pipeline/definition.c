@@ -96,10 +96,12 @@ static enum lp_code read_text(struct lp_pipeline *p, const char *path, struct lp
     p->path = path;
     p->folder = slash ? lp_arena_strndup(&p->arena, path, slash == path ? 1 : (size_t)(slash - path)) : ".";
     if (!p->folder) return lp_nomem(err);
-    /* One byte more than may be read tells a file that is too long. */
-    p->text.max_bytes = LP_YAML_MAX_BYTES + 1;
+    p->text.max_bytes = LP_YAML_MAX_BYTES;
     enum lp_code code = lp_file_read(path, &p->text, err);
-    if (code == LP_LIMIT) return LP_OK;
+    if (code == LP_LIMIT) {
+        lp_faults_add(faults, 1, 1, 1, "put long lists into a file of their own: each: { file: items.csv }", "the file is larger than 1 MiB");
+        return LP_OK;
+    }
     if (code == LP_NOTFOUND) return lp_fail(err, LP_CONFIG, "%s: there is no such file", path);
     return code;
 }
@@ -110,7 +112,7 @@ enum lp_code lp_pipeline_load(struct lp_pipeline *p, const char *path, struct lp
     LP_TRY(read_text(p, path, faults, err));
     faults->text = lp_buf_text(&p->text);
     faults->text_len = p->text.len;
-    read_definition(p, faults);
+    if (!faults->count) read_definition(p, faults);
     if (faults->out_of_memory) return lp_nomem(err);
     lp_faults_sort(faults);
     size_t count = faults->count + faults->dropped;
