@@ -12,7 +12,7 @@ release: ## Build build/release/lambda-pipeline, optimised
 dev: ## Build build/dev/lambda-pipeline with sanitizers, and the unit tests
 coverage: ## Build build/coverage/lambda-pipeline, which counts the lines it runs
 release dev coverage: %: build/%/build.ninja
-	@cmake --build build/$@ -j $(JOBS) -- --quiet
+	@cmake --build build/$@ -j $(JOBS) -- --quiet >build/$@/build.log 2>&1 || { cat build/$@/build.log >&2; exit 1; }
 
 build/%/build.ninja: CMakeLists.txt CMakePresets.json $(wildcard cmake/*.cmake build/deps/curl/.stamp)
 	@command -v cmake >/dev/null || { echo "make: cmake is missing; scripts/deps installs what is needed" >&2; exit 1; }

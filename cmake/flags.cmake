@@ -15,5 +15,5 @@ else()
     # What is not called is not in the program: pages that are not there need not be read to start it.
     target_compile_options(lp_flags INTERFACE
         -ffunction-sections -fdata-sections -fno-plt -fstack-protector-strong -D_FORTIFY_SOURCE=2)
-    target_link_options(lp_flags INTERFACE -s -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro)
+    target_link_options(lp_flags INTERFACE -s -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now)
 endif()
