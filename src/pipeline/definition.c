@@ -74,7 +74,7 @@ static void bind(struct lp_reading *r, struct lp_pipeline *p)
     lp_source_bind(r, &p->source, &p->variables);
     for (size_t i = 0; i < p->columns.count; i++)
         if (p->columns.list[i].value.part_count) lp_template_bind(r, &p->columns.list[i].value, &p->variables);
-    lp_quality_bind(r, &p->quality, &p->columns);
+    lp_quality_bind(r, &p->quality, &p->checks, &p->columns);
     if (p->sink.node && p->name) lp_sink_bind(r, &p->sink, p->name, &p->columns, &p->variables);
 }
 

@@ -116,8 +116,7 @@ static void count(struct work *w)
     if (w->fetch) rec->requests = *lp_fetch_stats(w->fetch);
     rec->rows.read = w->judge.rows_read;
     rec->rows.quarantined = w->judge.rows_bad;
-    rec->checks_passed = w->judge.checks_passed;
-    rec->checks_failed = w->judge.checks_failed;
+    if (w->judge.quality) lp_judge_rules(&w->judge, &rec->checks_passed, &rec->checks_failed);
 }
 
 /* Nothing answered: there are no rows to judge, and saying "too few rows" would hide why. */

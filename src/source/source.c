@@ -17,6 +17,7 @@ static bool secret_place(struct lp_reading *r, const struct lp_node *n, const ch
         return false;
     }
     if ((!strncmp(text, "env:", 4) && text[4]) || (!strncmp(text, "file:", 5) && text[5])) return true;
+    (void)!lp_secret_add(text, strlen(text), NULL); /* so that the excerpt does not show it */
     lp_node_fault(r, n, "name where it is kept: env:NAME or file:PATH", "a secret in plain text");
     return false;
 }
@@ -236,10 +237,12 @@ static void refuse_plain_secrets(struct lp_reading *r, const struct lp_pairs *pa
                                         "password", "authorization", "key", "client_secret", "x-auth-token"};
     for (size_t i = 0; i < pairs->count; i++)
         for (size_t j = 0; j < LP_COUNT(names); j++)
-            if (lp_text_equal_ignoring_case(pairs->list[i].name, names[j]) && lp_template_is_constant(&pairs->list[i].value))
+            if (lp_text_equal_ignoring_case(pairs->list[i].name, names[j]) && lp_template_is_constant(&pairs->list[i].value)) {
+                (void)!lp_secret_add(pairs->list[i].value.text, strlen(pairs->list[i].value.text), NULL);
                 lp_node_fault(r, pairs->list[i].value.node,
                               lp_faults_text(r->faults, "write auth: { %s: %s, secret: \"env:NAME\" }", where, pairs->list[i].name),
                               "\"%s\" looks like a secret in plain text", pairs->list[i].name);
+            }
 }
 
 static void check_headers(struct lp_reading *r, const struct lp_pairs *headers)
