@@ -3,7 +3,7 @@ include(GNUInstallDirs)
 
 install(TARGETS lambda-pipeline RUNTIME)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
-install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/lambda-pipeline)
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/lambda-pipeline PATTERN .gitattributes EXCLUDE)
 
 # lp_install_help(TOPIC FOLDER FILE)
 function(lp_install_help topic folder file)

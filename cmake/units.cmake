@@ -5,7 +5,7 @@ if(EXISTS ${generator})
     file(MAKE_DIRECTORY ${generated})
     add_executable(units-db ${generator})
     target_compile_definitions(units-db PRIVATE _GNU_SOURCE)
-    target_link_libraries(units-db PRIVATE lp_flags ${LP_expat_LIBRARY} m)
+    target_link_libraries(units-db PRIVATE lp_flags ${LP_expat_${kind}} m)
     target_include_directories(units-db SYSTEM PRIVATE ${LP_expat_INCLUDE})
     add_custom_command(OUTPUT ${generated}/units_db.c
         COMMAND units-db ${generated}/units_db.c
