@@ -1,0 +1,148 @@
+#include "net/replay.h"
+
+#include "base/file.h"
+#include "base/secret.h"
+
+#include <stdio.h>
+
+#define HEAD_BYTES ((size_t)64 * 1024) /* room for what stands before the body */
+
+static bool plain(unsigned char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c && strchr(" ,._-", c));
+}
+
+static void put_name(struct lp_buf *out, struct lp_slice value)
+{
+    for (const char *at = value.at, *end = value.at + value.len; at < end;) {
+        const char *next = at;
+        bool broken = lp_utf8_next(&next, end) == 0xFFFD && next - at == 1;
+        bool dot = !out->len && *at == '.';
+        if (((unsigned char)*at < 0x80 && plain((unsigned char)*at) && !dot) || ((unsigned char)*at >= 0x80 && !broken)) lp_buf_put(out, at, (size_t)(next - at));
+        else
+            for (const char *byte = at; byte < next; byte++) lp_buf_printf(out, "%%%02X", (unsigned char)*byte);
+        at = next;
+    }
+}
+
+static uint32_t hash_of(const char *text, size_t len) /* FNV-1a */
+{
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < len; i++) h = (h ^ (unsigned char)text[i]) * 16777619u;
+    return h;
+}
+
+enum lp_code lp_replay_name(const struct lp_slice *values, size_t count, struct lp_buf *out, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) name = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (i) lp_buf_puts(&name, ", ");
+        put_name(&name, values[i]);
+    }
+    if (!count) lp_buf_puts(&name, "reply");
+    else if (!name.len) lp_buf_putc(&name, '%');
+    LP_TRY(lp_buf_code(&name, "the name of a recorded reply", err));
+    if (name.len > LP_REPLAY_NAME_BYTES) {
+        uint32_t hash = hash_of(name.data, name.len);
+        name.len = LP_REPLAY_NAME_BYTES - 9;
+        while (name.len && ((unsigned char)name.data[name.len] & 0xC0) == 0x80) name.len--;
+        lp_buf_printf(&name, "-%08x", hash);
+    }
+    lp_buf_put(out, name.data, name.len);
+    lp_buf_puts(out, ".http");
+    return lp_buf_code(out, "the name of a recorded reply", err);
+}
+
+enum lp_code lp_replay_write(const char *folder, const char *name, const struct lp_http_reply *reply, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) text = {.max_bytes = reply->body.len + HEAD_BYTES}, masked = {.max_bytes = (reply->body.len + HEAD_BYTES) * 3}, path = {0};
+    lp_buf_printf(&text, "HTTP/1.1 %d\r\n", reply->status);
+    lp_buf_put(&text, reply->headers.at, reply->headers.len);
+    lp_buf_puts(&text, "\r\n");
+    lp_buf_put(&text, reply->body.at, reply->body.len);
+    lp_secret_mask(lp_buf_text(&text), text.len, &masked);
+    lp_buf_printf(&path, "%s/%s", folder, name);
+    LP_TRY(lp_buf_code(&text, "a reply to record", err));
+    LP_TRY(lp_buf_code(&masked, "a reply to record", err));
+    LP_TRY(lp_buf_code(&path, "the name of a recorded reply", err));
+    struct lp_newfile file;
+    LP_TRY(lp_newfile_begin(&file, lp_buf_text(&path), err));
+    enum lp_code code = lp_newfile_write(&file, masked.data, masked.len, err);
+    if (!code) return lp_newfile_commit(&file, err);
+    lp_newfile_release(&file);
+    return code;
+}
+
+static enum lp_code read_either(const char *folder, const char *slot, const char *name, struct lp_buf *storage, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) path = {0};
+    enum lp_code code = LP_NOTFOUND;
+    if (slot) {
+        lp_buf_printf(&path, "%s/%s/%s", folder, slot, name);
+        LP_TRY(lp_buf_code(&path, "the name of a recorded reply", err));
+        code = lp_file_read(lp_buf_text(&path), storage, err);
+    }
+    if (code == LP_NOTFOUND) {
+        lp_buf_clear(&path);
+        lp_buf_clear(storage);
+        lp_buf_printf(&path, "%s/%s", folder, name);
+        LP_TRY(lp_buf_code(&path, "the name of a recorded reply", err));
+        code = lp_file_read(lp_buf_text(&path), storage, err);
+    }
+    return code == LP_NOTFOUND ? lp_fail(err, code, "no recorded reply: %s has no %s", folder, name) : code;
+}
+
+/* The end of the header that begins at `at`; NULL when it has none. */
+static const char *header_end(const char *at, const char *end)
+{
+    for (const char *line = at; line < end;) {
+        const char *lf = memchr(line, '\n', (size_t)(end - line));
+        if (!lf) return NULL;
+        if (lf == line || (lf == line + 1 && *line == '\r')) return lf + 1;
+        line = lf + 1;
+    }
+    return NULL;
+}
+
+static bool read_status(const char *at, const char *end, int *status)
+{
+    if (end - at < 12 || memcmp(at, "HTTP/", 5)) return false;
+    const char *space = memchr(at, ' ', (size_t)(end - at < 16 ? end - at : 16));
+    if (!space || end - space < 4) return false;
+    *status = 0;
+    for (int i = 1; i <= 3; i++) {
+        if (space[i] < '0' || space[i] > '9') return false;
+        *status = *status * 10 + (space[i] - '0');
+    }
+    return *status >= 100 && *status < 600;
+}
+
+enum lp_code lp_replay_read(const char *folder, const char *slot, const char *name, size_t max_body_bytes, struct lp_buf *storage,
+                            struct lp_http_reply *reply, struct lp_err *err)
+{
+    void *user = reply->user;
+    lp_buf_clear(storage);
+    storage->max_bytes = max_body_bytes + HEAD_BYTES;
+    enum lp_code code = read_either(folder, slot, name, storage, err);
+    if (code && code != LP_LIMIT) return code;
+    const char *at = lp_buf_text(storage), *end = at + storage->len, *body = NULL;
+    *reply = (struct lp_http_reply){.user = user, .outcome = LP_HTTP_ANSWERED};
+    /* After a redirect or 100 Continue curl prints the next answer right behind. */
+    for (int status; read_status(at, end, &status) && (body = header_end(at, end));) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        reply->status = status;
+        reply->headers = (struct lp_slice){line_end + 1, (size_t)(body - line_end - 1)};
+        if (status != 100 && !(status >= 300 && status < 400)) break;
+        at = body;
+    }
+    if (!body) return lp_fail(err, LP_DATA, "%s is not a reply as `curl -i` prints it: no status line and header", name);
+    reply->body = (struct lp_slice){body, (size_t)(end - body)};
+    lp_http_header(reply, "content-type", &reply->content_type);
+    lp_http_header(reply, "retry-after", &reply->retry_after);
+    lp_http_header(reply, "date", &reply->date);
+    if (code == LP_LIMIT || reply->body.len > max_body_bytes) {
+        reply->outcome = LP_HTTP_TOO_LARGE;
+        snprintf(reply->error, sizeof reply->error, "the reply is larger than %zu bytes (limit.body)", max_body_bytes);
+    }
+    return LP_OK;
+}
