@@ -39,10 +39,16 @@ static void die(const char *what, const char *which)
     exit(1);
 }
 
+/* Every name and expression; they live as long as this program does. */
+static char pool[1 << 20];
+static size_t pool_len;
+
 static char *copy(const char *text)
 {
-    char *c = strdup(text);
-    if (!c) die("out of memory", text);
+    size_t size = strlen(text) + 1;
+    if (size > sizeof pool - pool_len) die("too much text", text);
+    char *c = memcpy(pool + pool_len, text, size);
+    pool_len += size;
     return c;
 }
 

@@ -163,7 +163,7 @@ static void find_affine(struct lp_unit *u)
     if (fabs(u->b - at_zero) > 1e-11 * (1 + fabs(at_zero))) u->b = at_zero;
     if (u->b != 0) { /* 32.00000000000006 is 32: offsets are written with few decimals */
         double rounded = nearbyint(u->b * 1e8) / 1e8;
-        if (fabs(rounded - u->b) < 1e-10 * (1 + fabs(rounded))) u->b = rounded;
+        if (fabs(rounded - u->b) < 1e-12 * (1 + fabs(rounded))) u->b = rounded;
     }
     if (!ratio(slope, &u->p, &u->q)) {
         u->p = fifteen_digits(slope);
