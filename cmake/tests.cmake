@@ -21,5 +21,6 @@ foreach(source ${unit_tests})
     target_compile_options(${name} PRIVATE -Wno-unused-parameter)
     target_link_libraries(${name} PRIVATE lp ${CMOCKA_LIBRARY})
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 120 ENVIRONMENT
+        LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/leaks-of-others:print_suppressions=0)
 endforeach()

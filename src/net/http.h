@@ -2,7 +2,8 @@
  * Model:   start → wait → finish. lp_http_start takes one of at_once slots and puts the request on the wire at once;
  *          lp_http_wait hands out finished transfers in the order they end; lp_http_finish gives the slot back.
  *          Connections are kept alive and shared, HTTP/2 is used over TLS where offered, gzip is inflated. A transfer
- *          is one attempt: retries, rates and order are the caller's (retry.h, rate.h).
+ *          is one attempt: retries, rates and order are the caller's (retry.h, rate.h). Only a kept connection that turns
+ *          out to be closed is replaced without a word.
  *          Redirects are followed for GET and HEAD within the same scheme, host and port, five at most.
  *          Certificates are always verified, against the file named by CURL_CA_BUNDLE or SSL_CERT_FILE, else the folder
  *          SSL_CERT_DIR, else Debian's bundle. HTTPS_PROXY, ALL_PROXY and NO_PROXY mean what they mean to curl.
@@ -46,6 +47,7 @@ struct lp_http_request {
     const char *basic_user;     /* NULL: no basic authentication */
     const char *basic_secret;
     int64_t total_ms;           /* 0: the option's; else the smaller of both counts */
+    bool fresh_connection;      /* not one that is kept alive: for a retry after one that broke */
     void *user;                 /* comes back in the reply */
 };
 
@@ -97,9 +99,6 @@ enum lp_code lp_http_wait(struct lp_http *http, int64_t timeout_ms, struct lp_ht
                           struct lp_err *err) LP_CHECKED;
 /* Gives the slot back; the reply's slices end here. */
 void lp_http_finish(struct lp_http *http, struct lp_http_reply *reply);
-/* The same, but the body's bytes go to *body (released or reused by the caller), and what was in *body is reused for
- * the next transfer: for those who keep a body longer than a slot. */
-void lp_http_finish_keep(struct lp_http *http, struct lp_http_reply *reply, struct lp_buf *body);
 
 size_t lp_http_in_flight(const struct lp_http *http); /* started and not yet handed out by lp_http_wait */
 size_t lp_http_room(const struct lp_http *http);      /* how many more may be started now */

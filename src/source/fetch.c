@@ -20,7 +20,7 @@ struct entry {
     int64_t first_us, due_us;
     struct lp_arena json; /* taken from the spares when the reply comes, given back when it is handed out */
     json_t *root;
-    bool ok;
+    bool ok, broke; /* broke: the last try's connection did */
     int status;
     struct lp_buf error;
 };
@@ -211,6 +211,7 @@ static enum fate read_reply(struct lp_fetch *f, struct entry *e, const struct lp
     struct lp_err err;
     enum lp_status_action action;
     e->status = r->status;
+    e->broke = r->outcome != LP_HTTP_ANSWERED;
     if (r->outcome != LP_HTTP_ANSWERED) {
         set_error(e, "%s", r->error);
         return lp_retry_outcome(r->outcome, r->status) ? TRY_AGAIN : GIVE_UP;
@@ -333,7 +334,7 @@ static enum lp_code send_request(struct lp_fetch *f, struct entry *e, struct lp_
         bool basic = auth->kind == LP_AUTH_BASIC;
         struct lp_http_request q = {.url = lp_buf_text(&f->request.url), .headers = f->request.headers,
                                     .header_count = f->request.header_count, .basic_user = basic ? auth->name : NULL,
-                                    .basic_secret = basic ? auth->value : NULL, .user = e,
+                                    .basic_secret = basic ? auth->value : NULL, .user = e, .fresh_connection = e->broke,
                                     .total_ms = lp_retry_time_left_ms(&f->policy, (now - e->first_us) / 1000)};
         code = lp_http_start(f->http, &q, &local);
     }
@@ -407,6 +408,7 @@ static enum lp_code send_new(struct lp_fetch *f, int64_t *wait_us, struct lp_err
         f->count++;
         f->stats.total++;
         e->attempts = 0;
+        e->broke = false;
         lp_buf_clear(&e->error);
         LP_TRY(send_request(f, e, err));
     }
