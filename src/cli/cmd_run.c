@@ -26,7 +26,7 @@ static void put_failures(const struct lp_style *s, const struct lp_record *rec, 
         lp_buf_printf(out, "  %s%s%s %s   %s\n", s->red, s->bad, s->plain, f->label, f->error);
     }
     if (rec->requests.failed > SHOWN_FAILURES)
-        lp_buf_printf(out, "  … and %llu more\n", (unsigned long long)(rec->requests.failed - SHOWN_FAILURES));
+        lp_buf_printf(out, "  %s and %llu more\n", s->more, (unsigned long long)(rec->requests.failed - SHOWN_FAILURES));
 }
 
 static void put_files(const struct lp_style *s, const struct lp_record *rec, bool after_mark, struct lp_buf *out)
@@ -43,7 +43,7 @@ static void put_files(const struct lp_style *s, const struct lp_record *rec, boo
         lp_put_count(out, rec->files[i].rows, "row", "rows");
         lp_buf_printf(out, ", %s\n", bytes);
     }
-    if (rec->file_count > SHOWN_FAILURES) lp_buf_printf(out, "  … and %zu more files\n", rec->file_count - SHOWN_FAILURES);
+    if (rec->file_count > SHOWN_FAILURES) lp_buf_printf(out, "  %s and %zu more files\n", s->more, rec->file_count - SHOWN_FAILURES);
 }
 
 static void put_counts(const struct lp_style *s, const struct lp_record *rec, struct lp_buf *out)
@@ -83,6 +83,19 @@ static void put_report(struct lp_cli *c, const struct lp_record *rec, const stru
     put_counts(s, rec, out);
 }
 
+/* notify: { when: success, to: stderr }, where the report does not say it already. */
+static void tell_ok(const struct lp_cli *c, const struct lp_notify *notify, const struct lp_record *rec)
+{
+    LP_AUTO(lp_buf) text = {0};
+    char slot[LP_TIME_TEXT_BYTES];
+    if (!c->json || !notify->to.count || !(notify->when & LP_ON_SUCCESS)) return;
+    lp_time_format_iso(rec->slot_us, slot);
+    lp_buf_printf(&text, "%s%s%s %s, slot %s: ", c->err.green, c->err.ok, c->err.plain, rec->pipeline, slot);
+    lp_put_count(&text, rec->rows.written, "row", "rows");
+    lp_buf_puts(&text, " written\n");
+    fputs(lp_buf_text(&text), stderr);
+}
+
 static void tell_partial(const struct lp_cli *c, const struct lp_record *rec, const char *noun)
 {
     LP_AUTO(lp_buf) text = {0};
@@ -106,13 +119,14 @@ static void tell_failed(const struct lp_cli *c, const struct lp_record *rec, con
     fputs(lp_buf_text(&text), stderr);
 }
 
-static int report(struct lp_cli *c, enum lp_code code, const struct lp_record *rec, const struct lp_rows *rows, const char *noun,
-                  const struct lp_err *err)
+static int report(struct lp_cli *c, const struct lp_pipeline *p, enum lp_code code, const struct lp_record *rec, const struct lp_rows *rows,
+                  const char *noun, const struct lp_err *err)
 {
     LP_AUTO(lp_buf) text = {0};
     int status = code ? lp_code_info(code)->exit_status : rec->status == LP_RUN_PARTIAL ? 3 : 0;
     if (code) tell_failed(c, rec, err);
     else if (rec->status == LP_RUN_PARTIAL) tell_partial(c, rec, noun);
+    else tell_ok(c, &p->notify, rec);
     if (c->json) lp_record_put_json(rec, &text);
     else if (!code && !c->quiet) put_report(c, rec, rows, &text);
     return lp_cli_print(c, &text, status);
@@ -138,7 +152,7 @@ int lp_cmd_run(struct lp_cli *c)
                                    .see_rows = shows ? lp_rows_see : NULL, .who = &rows};
         enum lp_code code = lp_run(&p, &o, &rec, &err);
         lp_progress_clear(&progress);
-        status = report(c, code, &rec, &rows, lp_buf_text(&noun), &err);
+        status = report(c, &p, code, &rec, &rows, lp_buf_text(&noun), &err);
     }
     lp_rows_release(&rows);
     lp_record_release(&rec);

@@ -44,6 +44,7 @@ struct lp_style lp_style_of(int fd, const char *color)
     s.warn = "!";
     s.arrow = s.utf8 ? "→" : "->";
     s.dot = s.utf8 ? "·" : "-";
+    s.more = s.utf8 ? "…" : "...";
     s.bar = s.utf8 ? "━" : "#";
     s.bar_rest = s.utf8 ? "─" : ".";
     s.red = s.colour ? "\033[31m" : "";
@@ -57,6 +58,7 @@ struct lp_style lp_style_of(int fd, const char *color)
 }
 
 #define WIDEST_CELL ((size_t)40)
+#define MOST_COLUMNS ((size_t)64)
 
 static size_t cell_width(const char *text)
 {
@@ -86,36 +88,70 @@ static void put_cell(const char *text, size_t width, bool right, bool last, stru
     if (!last) lp_buf_puts(out, "  ");
 }
 
+/* Which columns fit, in order; their number. A kept one has its room put aside first. */
+static size_t choose_columns(const struct lp_style *s, const struct lp_grid_column *columns, size_t count, char *const *cells, size_t rows,
+                             size_t *chosen, size_t *widths)
+{
+    size_t shown = 0, used = 0, kept = count && columns[count - 1].kept ? 1 : 0, reserved = 0, kept_width = 0;
+    if (kept) {
+        kept_width = column_width(columns, count, count - 1, cells, rows);
+        reserved = kept_width + 2;
+    }
+    for (size_t i = 0; i < count - kept && shown < MOST_COLUMNS - 1; i++) {
+        size_t width = column_width(columns, count, i, cells, rows);
+        if (shown && used + 2 + width + reserved > s->columns) break;
+        chosen[shown] = i;
+        widths[shown] = width;
+        used += width + (shown ? 2 : 0);
+        shown++;
+    }
+    if (kept) {
+        chosen[shown] = count - 1;
+        widths[shown++] = kept_width;
+    }
+    return shown;
+}
+
+static void put_line_end(struct lp_buf *out)
+{
+    while (out->len && out->data[out->len - 1] == ' ') out->data[--out->len] = '\0';
+    lp_buf_putc(out, '\n');
+}
+
+static void put_headings(const struct lp_style *s, const struct lp_grid_column *columns, const size_t *chosen, const size_t *widths,
+                         size_t shown, struct lp_buf *out)
+{
+    bool units = false;
+    lp_buf_puts(out, s->bold);
+    for (size_t i = 0; i < shown; i++) {
+        const struct lp_grid_column *c = &columns[chosen[i]];
+        put_cell(c->name, widths[i], c->right, i + 1 == shown, out);
+        units |= c->unit && *c->unit;
+    }
+    lp_buf_printf(out, "%s\n", s->plain);
+    if (!units) return;
+    lp_buf_puts(out, s->grey);
+    for (size_t i = 0; i < shown; i++) {
+        const struct lp_grid_column *c = &columns[chosen[i]];
+        put_cell(c->unit ? c->unit : "", widths[i], c->right, i + 1 == shown, out);
+    }
+    lp_buf_puts(out, s->plain);
+    put_line_end(out);
+}
+
 void lp_grid_put(const struct lp_style *s, const struct lp_grid_column *columns, size_t count, char *const *cells, size_t rows,
                  struct lp_buf *out)
 {
-    size_t widths[64], shown = 0, used = 0;
-    bool units = false;
-    while (shown < count && shown < LP_COUNT(widths)) {
-        widths[shown] = column_width(columns, count, shown, cells, rows);
-        if (shown && used + 2 + widths[shown] > s->columns) break;
-        used += widths[shown] + (shown ? 2 : 0);
-        units |= columns[shown].unit && *columns[shown].unit;
-        shown++;
-    }
-    lp_buf_puts(out, s->bold);
-    for (size_t i = 0; i < shown; i++) put_cell(columns[i].name, widths[i], columns[i].right, i + 1 == shown, out);
-    lp_buf_printf(out, "%s\n", s->plain);
-    if (units) {
-        size_t last = shown;
-        while (last && !(columns[last - 1].unit && *columns[last - 1].unit)) last--;
-        lp_buf_puts(out, s->grey);
-        for (size_t i = 0; i < last; i++)
-            put_cell(columns[i].unit ? columns[i].unit : "", widths[i], columns[i].right, i + 1 == last, out);
-        lp_buf_printf(out, "%s\n", s->plain);
-    }
+    size_t chosen[MOST_COLUMNS], widths[MOST_COLUMNS];
+    size_t shown = choose_columns(s, columns, count, cells, rows, chosen, widths);
+    put_headings(s, columns, chosen, widths, shown, out);
     for (size_t r = 0; r < rows; r++) {
-        for (size_t i = 0; i < shown; i++) put_cell(cells[r * count + i], widths[i], columns[i].right, i + 1 == shown, out);
-        while (out->len && out->data[out->len - 1] == ' ') out->data[--out->len] = '\0';
-        lp_buf_putc(out, '\n');
+        for (size_t i = 0; i < shown; i++)
+            put_cell(cells[r * count + chosen[i]], widths[i], columns[chosen[i]].right, i + 1 == shown, out);
+        put_line_end(out);
     }
     if (shown < count)
-        lp_buf_printf(out, "%s… and %zu more column%s%s\n", s->grey, count - shown, count - shown == 1 ? "" : "s", s->plain);
+        lp_buf_printf(out, "%s%s and %zu more column%s%s\n", s->grey, s->more, count - shown, count - shown == 1 ? "" : "s", s->plain);
 }
 
 void lp_style_put_distance(int64_t from_us, int64_t to_us, struct lp_buf *out)

@@ -15,7 +15,7 @@
 struct lp_style {
     bool terminal, colour, utf8;
     size_t columns;
-    const char *ok, *bad, *warn, *arrow, *dot, *bar, *bar_rest;
+    const char *ok, *bad, *warn, *arrow, *dot, *more, *bar, *bar_rest;
     const char *red, *green, *yellow, *grey, *bold, *accent, *plain; /* "" without colour */
 };
 
@@ -24,7 +24,7 @@ struct lp_style lp_style_of(int fd, const char *color);
 /* An aligned table: two spaces between columns, numbers right, text left, units under the headings. */
 struct lp_grid_column {
     const char *name, *unit; /* unit "" or NULL: none */
-    bool right;
+    bool right, kept; /* kept: never left out, as the last of the columns */
 };
 /* cells[row * column_count + column], all NUL-terminated. Columns that do not fit are left out, with a word about it. */
 void lp_grid_put(const struct lp_style *s, const struct lp_grid_column *columns, size_t column_count, char *const *cells,

@@ -95,6 +95,14 @@ static struct lp_slice line_of(const struct lp_faults *f, size_t number)
 
 #define EXCERPT_COLUMNS 100
 
+/* How wide a piece of the file is as it is shown, secrets masked. */
+static size_t shown_columns(const char *from, const char *to)
+{
+    LP_AUTO(lp_buf) shown = {0};
+    lp_secret_mask(from, (size_t)(to - from), &shown);
+    return lp_text_columns(lp_buf_text(&shown), shown.len);
+}
+
 /* One line of the file and the caret; a long line is shown from a little before the place. */
 static void put_excerpt(const struct lp_faults *f, const struct lp_fault *fault, bool colour, struct lp_buf *out)
 {
@@ -113,8 +121,11 @@ static void put_excerpt(const struct lp_faults *f, const struct lp_fault *fault,
     lp_buf_printf(out, "%5zu | %s", fault->line, moved ? "…" : "");
     lp_text_cut(out, lp_buf_text(&shown), shown.len, EXCERPT_COLUMNS);
     lp_buf_release(&shown);
-    size_t indent = lp_text_columns(at, (size_t)(place - at)) + moved;
-    size_t width = fault->width < EXCERPT_COLUMNS - indent ? fault->width : EXCERPT_COLUMNS - indent;
+    const char *stop = place;
+    for (size_t i = 0; i < fault->width && stop < end; i++) lp_utf8_next(&stop, end);
+    size_t indent = shown_columns(at, place) + moved, width = shown_columns(place, stop);
+    if (!width) width = 1;
+    if (width > EXCERPT_COLUMNS - indent) width = EXCERPT_COLUMNS - indent;
     lp_buf_printf(out, "\n      | %*s%s", (int)indent, "", colour ? "\033[31m" : "");
     for (size_t i = 0; i < width; i++) lp_buf_putc(out, '^');
     lp_buf_printf(out, "%s%s%s\n", colour ? "\033[0m" : "", fault->remedy ? " " : "", fault->remedy ? fault->remedy : "");

@@ -132,7 +132,7 @@ static int compare(enum lp_type type, const struct lp_value *a, const struct lp_
 static void check_range(struct reader *x)
 {
     struct lp_check *c = x->check;
-    if (c->value_count < 2) return;
+    if (x->spec->operand != RANGE || !x->column->type_known || c->value_count < 2) return;
     int order = compare(x->column->type, &c->values[0], &c->values[1]);
     if (order > 0 || (!order && (c->open_min || c->open_max)))
         lp_node_fault(x->r, x->node, "write the smaller value first", "%s: nothing lies between %s and %s", x->name, c->words[0], c->words[1]);
@@ -275,7 +275,7 @@ static void read_check(struct lp_checks *checks, struct reader *x)
     checks->last = c;
     checks->count++;
     c->text = x->name;
-    if ((operand == WORD || operand == PATTERN || operand == LENGTH) && x->column->type != LP_TYPE_STRING)
+    if ((operand == WORD || operand == PATTERN || operand == LENGTH) && x->column->type_known && x->column->type != LP_TYPE_STRING)
         lp_node_fault(x->r, x->node->key, "it belongs to type: string", "%s has no meaning for type %s", x->name, lp_type_name(x->column->type));
     else if (x->node->kind == LP_NODE_MAP && operand != FLAG) read_long_form(x, x->node);
     else read_value(x, x->node);

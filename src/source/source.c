@@ -226,7 +226,7 @@ void lp_source_variables(struct lp_reading *r, const struct lp_source *s, struct
     for (size_t i = 0; i < e->list_count; i++) v->names[v->count++] = e->lists[i].name;
     for (size_t i = LP_VARIABLE_FIRST_ITEM; i < v->count; i++)
         for (size_t j = 0; j < i; j++)
-            if (!strcmp(v->names[i], v->names[j]))
+            if (!strcmp(v->names[i], v->names[j]) && (j < LP_VARIABLE_FIRST_ITEM || e->file_name_count))
                 lp_node_fault(r, e->node, "give it another name", "each: there is a variable \"%.60s\" already", v->names[i]);
 }
 

@@ -98,7 +98,7 @@ static void read_time_form(struct lp_reading *r, struct lp_column *c, const stru
     const struct lp_node *n = lp_node_get(map, "parse");
     bool time = c->type == LP_TYPE_TIMESTAMP || c->type == LP_TYPE_DATE;
     if (!c->parse) return;
-    if (!time) lp_node_fault(r, n->key, "it belongs to timestamp and date", "parse has no meaning for type %s", lp_type_name(c->type));
+    if (!time && c->type_known) lp_node_fault(r, n->key, "it belongs to timestamp and date", "parse has no meaning for type %s", lp_type_name(c->type));
     if (!strcmp(c->parse, "unix")) c->time_form = LP_TIME_UNIX;
     else if (!strcmp(c->parse, "unix_ms")) c->time_form = LP_TIME_UNIX_MS;
     else if (strchr(c->parse, '%')) c->time_form = LP_TIME_STRPTIME;
@@ -117,9 +117,9 @@ static void check_column(struct lp_reading *r, struct lp_column *c, const struct
     if (from && templated)
         lp_node_fault(r, lp_node_get(map, "value")->key, "keep one of the two", "column \"%s\" has both from and value", c->name);
     read_time_form(r, c, map);
-    if (c->unit_from && c->type != LP_TYPE_DOUBLE)
+    if (c->unit_from && c->type_known && c->type != LP_TYPE_DOUBLE)
         lp_node_fault(r, unit, "write type: double", "only a double can be converted from one unit to another");
-    if (c->fallback && !lp_value_parse(c, lp_slice_of(c->fallback), &value))
+    if (c->fallback && c->type_known && !lp_value_parse(c, lp_slice_of(c->fallback), &value))
         lp_node_fault(r, lp_node_get(map, "default"), "write it as the column's values are", "default: \"%.60s\" is not of type %s",
                       c->fallback, lp_type_name(c->type));
 }
@@ -151,7 +151,9 @@ static void read_column(struct lp_reading *r, const struct lp_node *n, const str
     if (!lp_node_expect(r, n, LP_NODE_MAP, "{ from: main.temp, type: double }")) return;
     /* The type comes first: checks need it, wherever it stands. */
     if ((type = lp_node_get(n, "type"))) {
+        size_t faults = r->faults->count;
         lp_field_read(r, lp_fields_find(&lp_column_fields, "type"), type, c);
+        c->type_known = r->faults->count == faults;
     } else {
         lp_node_fault(r, n->key, "add type: string, bigint, double, boolean, timestamp or date", "column \"%s\" has no type", c->name);
     }

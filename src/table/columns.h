@@ -25,6 +25,7 @@ enum lp_time_form { LP_TIME_ISO8601, LP_TIME_UNIX, LP_TIME_UNIX_MS, LP_TIME_STRP
 struct lp_column {
     const char *name, *description;
     enum lp_type type;
+    bool type_known; /* false where the file names none; then nothing is held against it */
     bool nullable;
     const char *from_text;      /* as written; NULL when the value is a template */
     struct lp_path from;
