@@ -161,6 +161,8 @@ enum lp_code lp_transfer_set(struct lp_transfer *t, const struct lp_http_options
     if (!t->easy && !prepare(t)) return lp_nomem(err);
     if (!t->tls_ready && q->url[4] == 's') {
         set_certificates(t->easy);
+        /* Wait for a connection being made rather than make one more: it may turn out to be HTTP/2 and carry all. */
+        curl_easy_setopt(t->easy, CURLOPT_PIPEWAIT, 1L);
         t->tls_ready = true;
     }
     set_method(t, q);
@@ -186,10 +188,19 @@ static bool header_too_long(const struct lp_transfer *t)
     return t->result == CURLE_OUT_OF_MEMORY && first_byte_us > 0 && !t->body.len;
 }
 
+/* What a proxy said to CONNECT when it was not 2xx; libcurl calls that a failed receive. */
+static long proxy_refusal(const struct lp_transfer *t)
+{
+    long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return t->result != CURLE_OK && status >= 300 ? status : 0;
+}
+
 static enum lp_http_outcome outcome_of(const struct lp_transfer *t)
 {
     CURLcode code = t->result;
     if (t->too_large || code == CURLE_FILESIZE_EXCEEDED) return LP_HTTP_TOO_LARGE;
+    if (proxy_refusal(t)) return LP_HTTP_CONNECT_FAILED;
     switch (code) {
     case CURLE_OK: return t->redirect_refused ? LP_HTTP_REDIRECT_REFUSED : LP_HTTP_ANSWERED;
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -237,7 +248,10 @@ static void describe(const struct lp_transfer *t, struct lp_http_reply *r)
     case LP_HTTP_TLS_FAILED: snprintf(r->error, n, "the server's certificate is refused: %.180s", detail); break;
     case LP_HTTP_REDIRECT_REFUSED: snprintf(r->error, n, "%.250s", t->curl_error); break;
     case LP_HTTP_GARBLED: snprintf(r->error, n, "the reply cannot be read: %.200s", detail); break;
-    default: snprintf(r->error, n, "%.250s", detail); break;
+    default:
+        if (proxy_refusal(t)) snprintf(r->error, n, "the proxy refuses to connect: %ld", proxy_refusal(t));
+        else snprintf(r->error, n, "%.250s", detail);
+        break;
     }
     lp_secret_mask_text(r->error, n);
 }
