@@ -1,5 +1,7 @@
 #include "base/secret.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -8,63 +10,34 @@
 
 #define MAX_SECRETS 32
 #define MAX_SECRET_BYTES 4096
-#define FORMS_PER_SECRET 8
+#define FORMS_PER_SECRET 4 /* itself, and its base64 at each of three offsets */
 
-/* One spelling of one secret. */
 struct form {
     char *bytes;
     size_t len;
+    bool base64; /* then - and _ stand for + and / as well */
 };
 
 static struct form forms[MAX_SECRETS * FORMS_PER_SECRET];
 static size_t form_count, secret_count;
+static bool may_begin[256]; /* a byte that a form, or an escape of its first character, begins with */
 
-static enum lp_code add_form(const char *bytes, size_t len, struct lp_err *err)
+static enum lp_code add_form(const char *bytes, size_t len, bool base64, struct lp_err *err)
 {
-    for (size_t i = 0; i < form_count; i++)
-        if (forms[i].len == len && memcmp(forms[i].bytes, bytes, len) == 0) return LP_OK;
     char *copy = malloc(len + 1);
     if (!copy) return lp_nomem(err);
     memcpy(copy, bytes, len);
     copy[len] = '\0';
-    /* Longest first, so that an encoded form is not torn by a raw one inside it. */
-    size_t at = form_count++;
-    for (; at > 0 && forms[at - 1].len < len; at--) forms[at] = forms[at - 1];
-    forms[at] = (struct form){copy, len};
+    forms[form_count++] = (struct form){copy, len, base64};
+    may_begin[(unsigned char)*bytes] = may_begin['%'] = may_begin['\\'] = true;
+    if (*bytes == ' ' || base64) may_begin['+'] = may_begin['-'] = may_begin['/'] = may_begin['_'] = true;
     return LP_OK;
 }
 
-static bool unreserved(unsigned char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || strchr("-_.~", c);
-}
-
-static enum lp_code add_percent_form(const char *value, size_t len, const char *hex, bool plus, struct lp_err *err)
-{
-    char text[MAX_SECRET_BYTES * 3 + 1];
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)value[i];
-        if (c && unreserved(c)) {
-            text[n++] = (char)c;
-        } else if (plus && c == ' ') {
-            text[n++] = '+';
-        } else {
-            text[n++] = '%';
-            text[n++] = hex[c >> 4];
-            text[n++] = hex[c & 15];
-        }
-    }
-    enum lp_code code = add_form(text, n, err);
-    explicit_bzero(text, sizeof text);
-    return code;
-}
-
 /* The part of the base64 text that depends on the secret alone, when it begins `shift` bytes into a group of three. */
-static enum lp_code add_base64_form(const char *value, size_t len, size_t shift, bool url, struct lp_err *err)
+static enum lp_code add_base64_form(const char *value, size_t len, size_t shift, struct lp_err *err)
 {
-    const char *alphabet = url ? "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-                               : "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char text[MAX_SECRET_BYTES / 3 * 4 + 8];
     size_t first_bit = shift * 8, last_bit = (shift + len) * 8, n = 0;
     for (size_t group = (first_bit + 5) / 6; (group + 1) * 6 <= last_bit; group++) {
@@ -75,7 +48,7 @@ static enum lp_code add_base64_form(const char *value, size_t len, size_t shift,
         }
         text[n++] = alphabet[value6];
     }
-    enum lp_code code = n >= LP_SECRET_MIN_BYTES ? add_form(text, n, err) : LP_OK;
+    enum lp_code code = n >= LP_SECRET_MIN_BYTES ? add_form(text, n, true, err) : LP_OK;
     explicit_bzero(text, sizeof text);
     return code;
 }
@@ -85,15 +58,12 @@ enum lp_code lp_secret_add(const char *value, size_t len, struct lp_err *err)
     if (len < LP_SECRET_MIN_BYTES) return LP_OK;
     if (len > MAX_SECRET_BYTES) return lp_fail(err, LP_LIMIT, "a secret is longer than %d bytes", MAX_SECRET_BYTES);
     for (size_t i = 0; i < form_count; i++)
-        if (forms[i].len == len && memcmp(forms[i].bytes, value, len) == 0) return LP_OK;
+        if (!forms[i].base64 && forms[i].len == len && memcmp(forms[i].bytes, value, len) == 0) return LP_OK;
     if (secret_count == MAX_SECRETS) return lp_fail(err, LP_LIMIT, "more than %d secrets", MAX_SECRETS);
     secret_count++;
-    LP_TRY(add_form(value, len, err));
-    LP_TRY(add_percent_form(value, len, "0123456789ABCDEF", false, err));
-    LP_TRY(add_percent_form(value, len, "0123456789abcdef", false, err));
-    LP_TRY(add_percent_form(value, len, "0123456789ABCDEF", true, err));
-    for (size_t shift = 0; shift < 3; shift++) LP_TRY(add_base64_form(value, len, shift, false, err));
-    return add_base64_form(value, len, 0, true, err);
+    LP_TRY(add_form(value, len, false, err));
+    for (size_t shift = 0; shift < 3; shift++) LP_TRY(add_base64_form(value, len, shift, err));
+    return LP_OK;
 }
 
 bool lp_secret_any(void)
@@ -101,19 +71,89 @@ bool lp_secret_any(void)
     return form_count > 0;
 }
 
-/* The earliest form at or after `at`, the longest of those that begin there; NULL when there is none. */
-static const struct form *find(const char *bytes, size_t len, size_t at, size_t *where)
+static bool hex_value(const char *at, size_t digits, unsigned *value)
 {
-    const struct form *found = NULL;
-    *where = len;
-    for (size_t i = 0; i < form_count; i++) {
-        const char *hit = at < *where ? memmem(bytes + at, len - at, forms[i].bytes, forms[i].len) : NULL;
-        if (hit && (size_t)(hit - bytes) < *where) {
-            *where = (size_t)(hit - bytes);
-            found = &forms[i];
-        }
+    *value = 0;
+    for (size_t i = 0; i < digits; i++) {
+        char c = at[i];
+        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10) : 16;
+        if (digit == 16) return false;
+        *value = *value << 4 | digit;
     }
-    return found;
+    return true;
+}
+
+/* JSON's \uXXXX, or a pair of them, as UTF-8; the number of bytes it is written with, 0 when it is none. */
+static size_t read_json_escape(const char *at, size_t len, char out[4], size_t *count)
+{
+    unsigned code, low;
+    size_t used = 6;
+    if (len < 6 || !hex_value(at + 2, 4, &code)) return 0;
+    if (code >= 0xD800 && code < 0xDC00 && len >= 12 && at[6] == '\\' && at[7] == 'u' && hex_value(at + 8, 4, &low) && low >= 0xDC00 &&
+        low < 0xE000) {
+        code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+        used = 12;
+    }
+    *count = lp_utf8_put(code, out);
+    return used;
+}
+
+/* One character of text however it is written; the number of bytes it is written with. */
+static size_t read_escape(const char *at, size_t len, char out[4], size_t *count)
+{
+    unsigned value;
+    *count = 1;
+    out[0] = *at;
+    if (*at == '%' && len >= 3 && hex_value(at + 1, 2, &value)) {
+        out[0] = (char)value;
+        return 3;
+    }
+    if (*at != '\\' || len < 2) return 1;
+    if (at[1] == 'u') {
+        size_t used = read_json_escape(at, len, out, count);
+        return used ? used : 1;
+    }
+    if (!strchr("\\\"/", at[1]) || !at[1]) return 1;
+    out[0] = at[1];
+    return 2;
+}
+
+/* The number of bytes of text that spell the form, in whatever mixture of percent and JSON escapes; 0: they do not. */
+static size_t match_escaped(const struct form *f, const char *text, size_t len)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < f->len;) {
+        char c[4];
+        size_t count, used = at < len ? read_escape(text + at, len - at, c, &count) : 0;
+        if (!used) return 0;
+        bool same = count <= f->len - i && !memcmp(c, f->bytes + i, count);
+        bool stands_for = count == 1 && ((*c == '+' && f->bytes[i] == ' ') || (f->base64 && *c == '-' && f->bytes[i] == '+') ||
+                                         (f->base64 && *c == '_' && f->bytes[i] == '/'));
+        if (!same && text[at] == f->bytes[i]) count = used = 1; /* a % or \ of its own */
+        else if (!same && !stands_for) return 0;
+        at += used;
+        i += count;
+    }
+    return at;
+}
+
+/* The earliest spelling of a secret at or after `at`, and the longest of those that begin there; its length, or 0. */
+static size_t find(const char *bytes, size_t len, size_t at, size_t *where)
+{
+    for (; at < len; at++) {
+        if (!may_begin[(unsigned char)bytes[at]]) continue;
+        size_t longest = 0;
+        for (size_t i = 0; i < form_count; i++) {
+            const struct form *f = &forms[i];
+            bool raw = f->len <= len - at && !memcmp(bytes + at, f->bytes, f->len);
+            size_t used = raw ? f->len : match_escaped(f, bytes + at, len - at);
+            if (used > longest) longest = used;
+        }
+        *where = at;
+        if (longest) return longest;
+    }
+    return 0;
 }
 
 bool lp_secret_found(const char *bytes, size_t len)
@@ -124,12 +164,11 @@ bool lp_secret_found(const char *bytes, size_t len)
 
 void lp_secret_mask(const char *bytes, size_t len, struct lp_buf *out)
 {
-    size_t at = 0, where;
-    const struct form *form;
-    while (form_count && (form = find(bytes, len, at, &where))) {
+    size_t at = 0, where, used;
+    while (form_count && (used = find(bytes, len, at, &where))) {
         lp_buf_put(out, bytes + at, where - at);
         lp_buf_puts(out, LP_SECRET_MASK);
-        at = where + form->len;
+        at = where + used;
     }
     lp_buf_put(out, bytes + at, len - at);
 }
@@ -151,6 +190,7 @@ void lp_secret_forget(void)
         free(forms[i].bytes);
     }
     form_count = secret_count = 0;
+    memset(may_begin, 0, sizeof may_begin);
 }
 
 void lp_secret_guard_process(void)

@@ -1,6 +1,7 @@
 /* secret.h — values that must never be seen, and the one place that hides them.
- * Model:   a process-wide list of secret values. lp_secret_mask replaces every occurrence of a value — raw,
- *          percent-encoded (upper and lower hex, '+' for space), base64 in its three alignments — by LP_SECRET_MASK.
+ * Model:   a process-wide list of secret values. lp_secret_mask replaces every occurrence of a value by
+ *          LP_SECRET_MASK: raw or base64 (its three alignments, both alphabets), and either with any of its characters
+ *          percent-encoded or written as JSON escapes.
  *          Values under LP_SECRET_MIN_BYTES are kept out of URLs by those who build them, but are too short to be
  *          searched for in text.
  * Owns:    copies of the values, in memory that is not dumped and is wiped by lp_secret_forget.

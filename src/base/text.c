@@ -78,6 +78,15 @@ static size_t cells(uint32_t c)
     return 1;
 }
 
+size_t lp_utf8_put(uint32_t code, char out[4])
+{
+    static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = n; i-- > 1; code >>= 6) out[i] = (char)(0x80 | (code & 0x3F));
+    out[0] = (char)(n == 1 ? code : lead[n] | code);
+    return n;
+}
+
 size_t lp_text_columns(const char *text, size_t len)
 {
     size_t columns = 0;

@@ -26,6 +26,8 @@ size_t lp_utf8_check(const char *text, size_t len);
 size_t lp_utf8_length(const char *text, size_t len);
 /* Decodes one code point, moving *at; 0xFFFD for a bad byte. */
 uint32_t lp_utf8_next(const char **at, const char *end);
+/* Writes a code point, unchecked, and returns its bytes, 1 to 4. */
+size_t lp_utf8_put(uint32_t code, char out[4]);
 /* Terminal cells: wide East Asian characters and emoji count two, combining marks none. */
 size_t lp_text_columns(const char *text, size_t len);
 /* Appends at most `columns` cells of text; longer text ends in "…". */

@@ -281,12 +281,12 @@ static enum lp_code load_value(const char *place, const char *folder, struct lp_
             path = joined;
         }
         enum lp_code code = lp_file_read(path, out, err);
-        if (code) return lp_wrap(err, code == LP_NOTFOUND ? LP_CONFIG : code, "the secret's file");
+        if (code) return lp_wrap(err, code == LP_NOMEM ? code : LP_CONFIG, "the secret's file");
         while (out->len && strchr("\r\n", out->data[out->len - 1])) out->data[--out->len] = '\0';
     }
     LP_TRY(lp_buf_code(out, "the secret", err));
-    if (!out->len || strlen(out->data) != out->len || strpbrk(out->data, "\r\n"))
-        return lp_fail(err, LP_CONFIG, "%s: a secret is one line of text, not empty", place);
+    if (!out->len || strlen(out->data) != out->len || strpbrk(out->data, "\r\n") || lp_utf8_check(out->data, out->len) != out->len)
+        return lp_fail(err, LP_CONFIG, "%s: a secret is one line of UTF-8 text, not empty", place);
     return LP_OK;
 }
 
