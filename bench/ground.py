@@ -206,6 +206,49 @@ class Job:
             raise Failed(f"{n} rows instead of {self.count}")
 
 
+ROWS_PIPELINE = """pipeline: bench
+source:
+  get: {url}{{n}}.json
+  each: {{ file: {ids} }}
+  limit: {{ at_once: 2, body: 64MB }}
+  rows: .
+columns:
+  temperature: {{ from: temp, type: double, unit: celsius -> fahrenheit, in_range: [-130, 180] }}
+  humidity:    {{ from: humidity, type: bigint, in_range: [0, 100] }}
+  description: {{ from: description, type: string }}
+  observed_at: {{ from: dt, type: timestamp, parse: unix }}
+sink: {{ to: {lake} }}
+"""
+ROWS = HERE / "python" / "rows.py"
+
+
+class RowsJob:
+    """Few requests, many rows in each reply."""
+
+    def __init__(self, scratch, url, files):
+        self.folder = Path(tempfile.mkdtemp(dir=scratch))
+        ids, self.lake, self.file = (self.folder / n for n in ("ids.csv", "lake", "bench.yaml"))
+        ids.write_text("n\n" + "".join(f"{n}\n" for n in range(files)))
+        self.file.write_text(ROWS_PIPELINE.format(url=url, ids=ids, lake=self.lake))
+
+    def run(self):
+        shutil.rmtree(self.lake, ignore_errors=True)
+        return measure(on_one_core(OURS, "run", self.file, "--slot", SLOT, "--quiet"))
+
+    def output(self):
+        return next((self.lake / "bench").rglob("*.csv"))
+
+
+def on_one_core(*command):
+    return ["taskset", "-c", max(os.sched_getaffinity(0)), *command]
+
+
+def check_rows(count, path):
+    done = subprocess.run([str(part) for part in (TABLES_PYTHON, ROWS, "check", count, path)], capture_output=True, text=True)
+    if done.returncode:
+        raise Failed((done.stderr.strip().splitlines() or ["the rows are wrong"])[-1])
+
+
 # --- building --------------------------------------------------------------------------------------------------------
 
 
