@@ -18,6 +18,7 @@ void lp_node_fault(struct lp_reading *r, const struct lp_node *n, const char *re
 
 void lp_unknown_key(struct lp_reading *r, const struct lp_node *key, const char *path, const char *const *names, size_t count)
 {
+    if (!strcmp(key->text, "<<")) return; /* told already */
     const char *near = lp_text_nearest(key->text, key->len, names, count);
     char list[300] = "it knows";
     size_t len = strlen(list);

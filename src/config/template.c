@@ -177,6 +177,16 @@ static void check_format(struct lp_reading *r, const struct lp_template *t, cons
         fault(r, t->node, p->offset, width, "write it as strftime does: {slot:%Y-%m-%d}", "the format gives no text");
 }
 
+/* "there are slot, run_id, pipeline and city" */
+static const char *list_variables(struct lp_reading *r, const struct lp_variables *v)
+{
+    LP_AUTO(lp_buf) list = {0};
+    lp_buf_puts(&list, "there are ");
+    for (size_t i = 0; i < v->count; i++)
+        lp_buf_printf(&list, "%s%.60s", !i ? "" : i + 1 < v->count ? ", " : " and ", v->names[i]);
+    return lp_faults_text(r->faults, "%s", lp_buf_text(&list));
+}
+
 void lp_template_bind(struct lp_reading *r, struct lp_template *t, const struct lp_variables *v)
 {
     for (size_t i = 0; i < t->part_count; i++) {
@@ -192,7 +202,7 @@ void lp_template_bind(struct lp_reading *r, struct lp_template *t, const struct 
         const char *near = lp_text_nearest(p->name, strlen(p->name), v->names, v->count);
         fault(r, t->node, p->offset, strlen(p->name) + 2,
               near ? lp_faults_text(r->faults, "did you mean {%s}?", near)
-                   : "variables are slot, run_id, pipeline and the keys of source.each",
+                   : list_variables(r, v),
               lp_faults_text(r->faults, "there is no variable {%.60s}", p->name));
     }
 }

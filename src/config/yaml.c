@@ -153,8 +153,8 @@ static void syntax_fault(struct builder *b)
         b->faults->out_of_memory = true;
         return;
     }
-    if (f->text && mark.index < f->text_len && memchr(f->text, '\t', f->text_len) && p->problem &&
-        strstr(p->problem, "cannot start any token")) {
+    if (p->problem && (strstr(p->problem, "tab character") || (strstr(p->problem, "cannot start any token") && f->text &&
+                                                               memchr(f->text, '\t', f->text_len)))) {
         give_up(b, mark, "indent with spaces", "a tab stands where YAML wants spaces");
         return;
     }
@@ -186,6 +186,7 @@ static bool readable(const char *text, size_t len, struct lp_faults *f)
 
 struct lp_node *lp_yaml_parse(const char *text, size_t len, struct lp_arena *a, struct lp_faults *f)
 {
+    if (len >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) text += 3, len -= 3; /* a byte order mark */
     if (!readable(text, len, f)) return NULL;
     struct builder b = {.arena = a, .faults = f};
     if (!yaml_parser_initialize(&b.parser)) {

@@ -103,7 +103,8 @@ static enum lp_code read_text(struct lp_pipeline *p, const char *path, struct lp
         return LP_OK;
     }
     if (code == LP_NOTFOUND) return lp_fail(err, LP_CONFIG, "%s: there is no such file", path);
-    return code;
+    if (code == LP_IO && err) err->code = LP_CONFIG;
+    return code == LP_IO ? LP_CONFIG : code;
 }
 
 enum lp_code lp_pipeline_load(struct lp_pipeline *p, const char *path, struct lp_faults *faults, struct lp_err *err)
