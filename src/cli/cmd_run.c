@@ -51,6 +51,10 @@ static void put_counts(const struct lp_style *s, const struct lp_record *rec, st
     lp_buf_puts(out, "  checks: ");
     lp_put_count(out, rec->checks_passed, "passed", "passed");
     if (rec->checks_failed) lp_buf_printf(out, ", %llu failed", (unsigned long long)rec->checks_failed);
+    if (rec->warnings) {
+        lp_buf_puts(out, ", ");
+        lp_put_count(out, rec->warnings, "warning", "warnings");
+    }
     lp_buf_puts(out, ", ");
     lp_put_count(out, rec->rows.quarantined, "row", "rows");
     lp_buf_puts(out, " quarantined");

@@ -155,7 +155,7 @@ static void put_bash(struct lp_buf *out)
             for (size_t j = 0; j < lp_command_count; j++) lp_buf_printf(out, "%s ", lp_commands[j].name);
             lp_buf_puts(out, "pipeline-file man bash zsh fish' -- \"$cur\")); fi ;;\n");
         } else {
-            lp_buf_puts(out, "            else COMPREPLY=($(compgen -f -X '!*.y?(a)ml' -- \"$cur\") $(compgen -d -- \"$cur\")); fi ;;\n");
+            lp_buf_puts(out, "            else mapfile -t COMPREPLY < <(compgen -f -X '!*.yaml' -- \"$cur\"; compgen -f -X '!*.yml' -- \"$cur\"; compgen -d -- \"$cur\"); fi ;;\n");
         }
     }
     lp_buf_puts(out, "        *) COMPREPLY=($(compgen -W '");

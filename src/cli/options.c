@@ -24,10 +24,19 @@ const struct lp_command lp_commands[] = {
 };
 const size_t lp_command_count = LP_COUNT(lp_commands);
 
+/* 20261122T180000Z, as it stands in the names of files. */
+static bool parse_name(const char *text, int64_t *us)
+{
+    char iso[LP_TIME_TEXT_BYTES];
+    if (strlen(text) != 16 || text[8] != 'T') return false;
+    snprintf(iso, sizeof iso, "%.4s-%.2s-%.2sT%.2s:%.2s:%s", text, text + 4, text + 6, text + 9, text + 11, text + 13);
+    return lp_time_parse_iso(iso, strlen(iso), us);
+}
+
 static enum lp_code set_slot(struct lp_cli *c, const char *text, struct lp_err *err)
 {
     c->slot_given = true;
-    if (lp_time_parse_iso(text, strlen(text), &c->slot_us)) return LP_OK;
+    if (lp_time_parse_iso(text, strlen(text), &c->slot_us) || parse_name(text, &c->slot_us)) return LP_OK;
     return lp_fail(err, LP_USAGE, "--slot %.60s is not a time; write it like 2026-11-22T18:00:00Z", text);
 }
 

@@ -32,7 +32,7 @@ struct lp_record {
     int64_t slot_us, started_us, finished_us, duration_ms;
     struct lp_fetch_stats requests;
     struct { uint64_t read, written, quarantined; } rows;
-    uint64_t checks_passed, checks_failed; /* not written: for the closing words */
+    uint64_t checks_passed, checks_failed, warnings; /* not written: for the closing words */
     struct lp_record_file *files;
     size_t file_count;
     struct lp_record_failure *failures;

@@ -117,6 +117,7 @@ static void count(struct work *w)
     rec->rows.read = w->judge.rows_read;
     rec->rows.quarantined = w->judge.rows_bad;
     if (w->judge.quality) lp_judge_rules(&w->judge, &rec->checks_passed, &rec->checks_failed);
+    rec->warnings = w->judge.warnings;
 }
 
 /* Nothing answered: there are no rows to judge, and saying "too few rows" would hide why. */

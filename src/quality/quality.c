@@ -135,13 +135,17 @@ static bool failed_to_convert(const struct lp_batch *b, size_t row, const char *
     return false;
 }
 
-static enum lp_code judge_nulls(struct lp_judge *j, struct lp_batch *b, size_t column, struct lp_err *err)
+/* Every column's own rule: its values are of its type, and there unless it is nullable. */
+static enum lp_code judge_column(struct lp_judge *j, struct lp_batch *b, size_t column, struct lp_err *err)
 {
     const struct lp_column *c = &b->columns->list[column];
     const bool *null = b->cells[column].null;
-    if (c->nullable) return LP_OK;
-    for (size_t row = 0; row < b->row_count; row++)
-        if (null[row] && !failed_to_convert(b, row, c->name)) LP_TRY(fail(j, b, row, column, "not_nullable", j->checks->count + column, err));
+    size_t rule = j->checks->count + column;
+    for (size_t row = 0; row < b->row_count; row++) {
+        if (!null[row]) continue;
+        if (failed_to_convert(b, row, c->name)) j->rule_failures[rule]++;
+        else if (!c->nullable) LP_TRY(fail(j, b, row, column, "not_nullable", rule, err));
+    }
     return LP_OK;
 }
 
@@ -199,7 +203,7 @@ static enum lp_code judge_unique(struct lp_judge *j, struct lp_batch *b, size_t 
 
 enum lp_code lp_quality_judge(struct lp_judge *j, struct lp_batch *b, struct lp_err *err)
 {
-    for (size_t i = 0; i < b->columns->count; i++) LP_TRY(judge_nulls(j, b, i, err));
+    for (size_t i = 0; i < b->columns->count; i++) LP_TRY(judge_column(j, b, i, err));
     for (const struct lp_check *c = j->checks->first; c; c = c->next) LP_TRY(judge_check(j, b, c, err));
     for (size_t i = 0; i < j->quality->unique.count; i++) LP_TRY(judge_unique(j, b, i, err));
     j->rows_read += b->row_count;
@@ -237,8 +241,6 @@ void lp_judge_rules(const struct lp_judge *j, uint64_t *passed, uint64_t *failed
 {
     *passed = *failed = 0;
     for (size_t i = 0; i < j->rule_count; i++) {
-        bool no_rule = i >= j->checks->count && i < j->checks->count + j->columns->count && j->columns->list[i - j->checks->count].nullable;
-        if (no_rule) continue;
         if (j->rule_failures[i]) ++*failed;
         else ++*passed;
     }
