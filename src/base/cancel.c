@@ -23,9 +23,10 @@ void lp_cancel_install(void)
         action.sa_handler = note;
         sigaction(numbers[i], &action, NULL);
     }
-    /* A closed pipe is an error of the write, with a place, not a silent end. */
+    /* A closed pipe, a file past its limit: errors of the write, with a place, not a silent end. */
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL);
 }
 
 int lp_cancel_signal(void)

@@ -42,7 +42,7 @@ void lp_layout_put_partition(const struct lp_layout *l, const struct lp_bindings
         if (p->column < 0) lp_template_put(&p->value, b, NULL, NULL, &value);
         else if (!null) put_column_value(p, batch, row, &value);
         if (!value.len) lp_buf_puts(out, "__HIVE_DEFAULT_PARTITION__");
-        else escape_partition(out, value.data, value.len > 200 ? 200 : value.len);
+        else escape_partition(out, value.data, value.len);
         lp_buf_putc(out, '/');
         if (value.failed) out->failed = value.failed;
     }

@@ -218,6 +218,7 @@ enum lp_code lp_output_publish(struct lp_output *o, const char *before, struct l
     for (size_t i = 0; i < o->file_count; i++) {
         enum lp_code code = lp_upload_commit(&o->files[i].upload, err);
         if (code) return lp_wrap(err, code, "publish %s", o->files[i].key);
+        o->files[i].published = true;
     }
     LP_TRY(remove_stale(o, before, err));
     return lp_output_publish_quarantine(o, err);

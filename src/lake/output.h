@@ -22,7 +22,7 @@ struct lp_output_file {
     struct lp_upload *upload;
     uint64_t rows, bytes;
     uint64_t used; /* when last written to, in writes */
-    bool parked;
+    bool parked, published;
 };
 
 struct lp_output {

@@ -23,6 +23,7 @@ void lp_record_release(struct lp_record *r)
         free(r->failures[i].error);
     }
     free(r->files);
+    free(r->kept_keys);
     free(r->failures);
     free(r->quarantine_url);
     free(r->record_url);
@@ -95,6 +96,20 @@ static void put_requests(struct lp_json_writer *w, const struct lp_fetch_stats *
     lp_json_close(w, '}');
 }
 
+static void put_kept(struct lp_json_writer *w, const char *keys)
+{
+    if (!keys || !*keys) return;
+    lp_json_open(w, "kept", '[');
+    while (*keys) {
+        size_t len = strcspn(keys, "\n");
+        LP_AUTO(lp_buf) key = {0};
+        lp_buf_put(&key, keys, len);
+        if (len) lp_json_text(w, NULL, lp_buf_text(&key));
+        keys += len + (keys[len] == '\n');
+    }
+    lp_json_close(w, ']');
+}
+
 void lp_record_put_json(const struct lp_record *r, struct lp_buf *out)
 {
     LP_AUTO(lp_buf) text = {.max_bytes = MAX_RECORD_BYTES};
@@ -122,6 +137,7 @@ void lp_record_put_json(const struct lp_record *r, struct lp_buf *out)
         lp_json_close(&w, '}');
     }
     lp_json_close(&w, ']');
+    put_kept(&w, r->kept_keys);
     put_failures(&w, r);
     lp_json_text(&w, "version", LP_VERSION);
     lp_json_close(&w, '}');
@@ -142,10 +158,22 @@ enum lp_code lp_record_publish(struct lp_record *r, struct lp_store *store, cons
     return r->record_url ? LP_OK : lp_nomem(err);
 }
 
-/* A record of an earlier run tells where its files were; one that cannot be read tells nothing. */
+/* The lake may be named in another way now than in the URL; where the table's folder begins, the key begins. */
+static void put_key_of(const struct lp_layout *l, const char *url, struct lp_buf *keys)
+{
+    LP_AUTO(lp_buf) folder = {0};
+    const char *key = NULL;
+    lp_buf_printf(&folder, "%s/", l->sink->catalog.table);
+    for (const char *at = url; at && (at = strstr(at, lp_buf_text(&folder))); at++)
+        if (at == url || at[-1] == '/') key = at;
+    if (!key || strstr(key, "..") || strchr(key, '\n')) return;
+    lp_buf_printf(keys, "%s\n", key);
+}
+
+/* A record of an earlier run tells where its files are; one that cannot be read tells nothing. */
 enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys, struct lp_err *err)
 {
-    LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES}, root = {0};
+    LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES};
     LP_AUTO(lp_arena) arena = {.max_bytes = (size_t)256 << 20};
     json_t *record, *file;
     size_t i;
@@ -156,13 +184,9 @@ enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout 
     LP_TRY(code);
     code = lp_json_parse(&arena, lp_buf_text(&text), text.len, &record, err);
     if (code) return code == LP_NOMEM ? code : LP_OK;
-    store->ops->put_url(store, "", &root);
-    json_array_foreach(json_object_get(record, "files"), i, file) {
-        const char *url = json_string_value(json_object_get(file, "url"));
-        const char *relative = url && !strncmp(url, lp_buf_text(&root), root.len) ? url + root.len : NULL;
-        if (!relative || strstr(relative, "..") || strchr(relative, '\n')) continue;
-        lp_buf_puts(keys, relative);
-        lp_buf_putc(keys, '\n');
-    }
+    json_array_foreach(json_object_get(record, "files"), i, file)
+        put_key_of(l, json_string_value(json_object_get(file, "url")), keys);
+    json_array_foreach(json_object_get(record, "kept"), i, file)
+        put_key_of(l, json_string_value(file), keys);
     return lp_buf_code(keys, "the earlier record", err);
 }

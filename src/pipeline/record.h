@@ -35,6 +35,7 @@ struct lp_record {
     uint64_t checks_passed, checks_failed, warnings; /* not written: for the closing words */
     struct lp_record_file *files;
     size_t file_count;
+    char *kept_keys; /* one per line: data files of the slot that stand although this run failed */
     struct lp_record_failure *failures;
     size_t failure_count;
     char *quarantine_url, *record_url; /* not written; NULL when there is none */

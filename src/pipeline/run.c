@@ -169,6 +169,14 @@ static void finish_record(struct lp_record *rec)
     rec->duration_ms = (rec->finished_us - rec->started_us + 500) / 1000;
 }
 
+/* What stands in the lake after a failed run: the files of an earlier one, and those that were published before it failed. */
+static void note_kept(struct work *w)
+{
+    for (size_t i = 0; i < w->output.file_count; i++)
+        if (w->output.files[i].published) lp_buf_printf(&w->earlier_keys, "%s\n", w->output.files[i].key);
+    if (!w->rec->file_count) w->rec->kept_keys = strdup(lp_buf_text(&w->earlier_keys));
+}
+
 /* The record tells of a failure too. That it cannot be written does not hide why the run failed. */
 static enum lp_code write_record(struct work *w, enum lp_code code, struct lp_err *err)
 {
@@ -177,6 +185,7 @@ static enum lp_code write_record(struct work *w, enum lp_code code, struct lp_er
     finish_record(w->rec);
     if (code) {
         w->rec->status = LP_RUN_FAILED;
+        note_kept(w);
         if (lp_record_add_failure(w->rec, NULL, NULL, err->text, &local)) return code;
     }
     enum lp_code written = lp_record_publish(w->rec, w->store, &w->layout, &local);
