@@ -13,7 +13,8 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent
 HERE = TOP / "bench"
 BUILD = TOP / "build" / "bench"
-OURS = TOP / "build" / "release" / "lambda-pipeline"
+RELEASE = TOP / "build" / "release" / "lambda-pipeline"
+OURS = BUILD / "lambda-pipeline"  # a copy of it
 CURL = TOP / "build" / "deps" / "curl"
 TABLES_PYTHON = TOP / "build" / "venv" / "bin" / "python"  # has duckdb, pyarrow, pandas
 FETCH_PYTHON = BUILD / "venv" / "bin" / "python"  # has aiohttp
