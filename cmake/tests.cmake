@@ -24,3 +24,19 @@ foreach(source ${unit_tests})
     set_tests_properties(${name} PROPERTIES TIMEOUT 120 ENVIRONMENT
         LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/leaks-of-others:print_suppressions=0)
 endforeach()
+
+# The whole program with an allocator that fails on demand: all that is linked in meets the failures.
+add_library(lp_main OBJECT src/main.c)
+target_compile_definitions(lp_main PRIVATE main=lp_main)
+target_compile_options(lp_main PRIVATE -include ${CMAKE_SOURCE_DIR}/tests/torture/lp_main.h)
+target_link_libraries(lp_main PRIVATE lp)
+add_executable(test_allocations tests/torture/test_allocations.c $<TARGET_OBJECTS:lp_main>)
+set_target_properties(test_allocations PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+target_include_directories(test_allocations SYSTEM PRIVATE ${CMOCKA_INCLUDE})
+target_link_libraries(test_allocations PRIVATE lp ${CMOCKA_LIBRARY})
+foreach(function malloc calloc realloc reallocarray strdup strndup vasprintf asprintf lp_unit_new)
+    target_link_options(test_allocations PRIVATE -Wl,--wrap=${function})
+endforeach()
+add_test(NAME test_allocations COMMAND test_allocations WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+set_tests_properties(test_allocations PROPERTIES TIMEOUT 600 ENVIRONMENT
+    LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/leaks-of-others:print_suppressions=0)

@@ -71,5 +71,6 @@ bool lp_help_put_topic(const char *topic, struct lp_buf *out);
 int lp_cli_print(struct lp_cli *c, const struct lp_buf *text, int status);
 /* "lambda-pipeline: what went wrong" on standard error; returns the exit status of the code. */
 int lp_cli_fail(struct lp_cli *c, const struct lp_err *err);
+int lp_cli_fail_memory(struct lp_cli *c);
 
 #endif

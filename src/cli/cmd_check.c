@@ -17,7 +17,7 @@ static int print_faults_json(struct lp_cli *c)
     LP_AUTO(lp_buf) text = {0};
     enum lp_code code = lp_pipeline_load(&p, c->words[0], &faults, &err);
     int status = lp_code_info(code)->exit_status;
-    if (code && !faults.count) {
+    if (code && (code != LP_CONFIG || !faults.count)) {
         status = lp_cli_fail(c, &err);
     } else {
         lp_faults_put_json(&faults, &text);

@@ -30,7 +30,7 @@ int lp_cmd_preview(struct lp_cli *c)
     struct lp_progress progress;
     struct lp_err err = {0};
     int status = lp_cli_load(c, &p);
-    if (!status && !lp_rows_init(&rows, &p.columns, SHOWN_ROWS, true, &c->out)) status = 1;
+    if (!status && !lp_rows_init(&rows, &p.columns, SHOWN_ROWS, true, &c->out)) status = lp_cli_fail_memory(c);
     if (!status) {
         lp_progress_init(&progress, c, "items");
         struct lp_run_options o = {.slot_us = c->slot_us, .replay_folder = c->replay, .record_folder = c->record,

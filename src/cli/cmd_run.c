@@ -145,7 +145,7 @@ int lp_cmd_run(struct lp_cli *c)
     struct lp_err err = {0};
     LP_AUTO(lp_buf) noun = {0};
     int status = lp_cli_load(c, &p);
-    if (!status && !lp_rows_init(&rows, &p.columns, SHOWN_ROWS, false, &c->out)) status = 1;
+    if (!status && !lp_rows_init(&rows, &p.columns, SHOWN_ROWS, false, &c->out)) status = lp_cli_fail_memory(c);
     if (!status) {
         announce(c, &p);
         lp_progress_put_noun(&p.source.each, &noun);

@@ -12,15 +12,20 @@ void lp_put_count(struct lp_buf *out, uint64_t n, const char *one, const char *m
     lp_buf_printf(out, "%s %s", text, n == 1 ? one : many);
 }
 
-static void tell_faults(struct lp_cli *c, const struct lp_faults *f)
+static int tell_faults(struct lp_cli *c, const struct lp_faults *f)
 {
+    struct lp_err err;
     LP_AUTO(lp_buf) text = {0}, masked = {0};
     if (c->err.terminal) lp_faults_put_excerpts(f, c->err.colour, &text);
     else lp_faults_put_lines(f, &text);
     lp_put_count(&text, f->count + f->dropped, "fault", "faults");
     lp_buf_puts(&text, "; nothing was fetched\n");
     lp_secret_mask(lp_buf_text(&text), text.len, &masked);
+    enum lp_code code = lp_buf_code(&text, "the faults", &err);
+    if (!code) code = lp_buf_code(&masked, "the faults", &err);
+    if (code) return lp_cli_fail(c, &err);
     fputs(lp_buf_text(&masked), stderr);
+    return lp_code_info(LP_CONFIG)->exit_status;
 }
 
 int lp_cli_load(struct lp_cli *c, struct lp_pipeline *p)
@@ -30,7 +35,7 @@ int lp_cli_load(struct lp_cli *c, struct lp_pipeline *p)
     enum lp_code code = lp_pipeline_load(p, c->words[0], &faults, &err);
     if (!code && c->to) code = lp_sink_redirect(&p->sink, &p->arena, c->to, &err);
     int status = lp_code_info(code)->exit_status;
-    if (code && faults.count) tell_faults(c, &faults);
+    if (code == LP_CONFIG && faults.count) status = tell_faults(c, &faults);
     else if (code) lp_cli_fail(c, &err);
     lp_faults_release(&faults);
     return status;

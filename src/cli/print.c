@@ -12,6 +12,13 @@ int lp_cli_fail(struct lp_cli *c, const struct lp_err *err)
     return lp_code_info(err->code)->exit_status;
 }
 
+int lp_cli_fail_memory(struct lp_cli *c)
+{
+    struct lp_err err;
+    (void)!lp_nomem(&err);
+    return lp_cli_fail(c, &err);
+}
+
 static enum lp_code write_all(const char *bytes, size_t len, struct lp_err *err)
 {
     while (len) {

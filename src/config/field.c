@@ -16,6 +16,12 @@ void lp_node_fault(struct lp_reading *r, const struct lp_node *n, const char *re
     lp_faults_add(r->faults, n->line, n->column, n->width, remedy, "%s", text);
 }
 
+bool lp_reading_starved(struct lp_reading *r, enum lp_code code)
+{
+    if (code == LP_NOMEM) r->faults->out_of_memory = true;
+    return code == LP_NOMEM;
+}
+
 void lp_unknown_key(struct lp_reading *r, const struct lp_node *key, const char *path, const char *const *names, size_t count)
 {
     if (!strcmp(key->text, "<<")) return; /* told already */

@@ -72,6 +72,8 @@ void lp_field_read(struct lp_reading *r, const struct lp_field *field, const str
 /* A fault at a node. */
 void lp_node_fault(struct lp_reading *r, const struct lp_node *n, const char *remedy, const char *what, ...) LP_PRINTF(4, 5);
 /* An unknown key under `path`, with the nearest of the names. */
+/* A lack of memory is no fault of the file: notes it and is true. */
+bool lp_reading_starved(struct lp_reading *r, enum lp_code code);
 void lp_unknown_key(struct lp_reading *r, const struct lp_node *key, const char *path, const char *const *names, size_t count);
 /* The scalar's text, ${NAME} replaced; NULL after a fault (a map or list, nothing, an unset name). */
 const char *lp_node_text(struct lp_reading *r, const struct lp_node *n);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define EVENTS 128
+#define WATCHDOG_US 1000000
 
 enum slot_state { FREE, FLYING, LANDED, HANDED_OUT };
 
@@ -26,6 +27,7 @@ struct lp_http {
     char *user_agent;
     CURLM *multi;
     int epoll_fd;
+    int64_t watchdog_us; /* when to look whether libcurl forgot a transfer */
     int64_t timer_us; /* when libcurl wants to be called; -1: not */
     struct slot *slots;
     size_t *free_slots, free_count;
@@ -96,8 +98,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, v
     }
     if (epoll_ctl(h->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 && (errno != EEXIST || epoll_ctl(h->epoll_fd, EPOLL_CTL_MOD, fd, &event) != 0))
         return -1;
-    curl_multi_assign(h->multi, fd, h);
-    return 0;
+    return curl_multi_assign(h->multi, fd, h) ? -1 : 0;
 }
 
 static int set_timer(CURLM *multi, long timeout_ms, void *context)
@@ -145,6 +146,16 @@ enum lp_code lp_http_start(struct lp_http *h, const struct lp_http_request *q, s
     return LP_OK;
 }
 
+static void put_landed(struct lp_http *h, struct slot *s)
+{
+    size_t index = (size_t)(s - h->slots);
+    s->state = LANDED;
+    s->next_landed = SIZE_MAX;
+    if (h->landed_first == SIZE_MAX) h->landed_first = index;
+    else h->slots[h->landed_last].next_landed = index;
+    h->landed_last = index;
+}
+
 static void land(struct lp_http *h, CURLMsg *message)
 {
     char *private = NULL;
@@ -157,12 +168,22 @@ static void land(struct lp_http *h, CURLMsg *message)
         if (!curl_multi_add_handle(h->multi, s->transfer.easy)) return;
         s->transfer.result = CURLE_OUT_OF_MEMORY;
     }
-    s->state = LANDED;
-    s->next_landed = SIZE_MAX;
-    size_t index = (size_t)(s - h->slots);
-    if (h->landed_first == SIZE_MAX) h->landed_first = index;
-    else h->slots[h->landed_last].next_landed = index;
-    h->landed_last = index;
+    put_landed(h, s);
+}
+
+/* libcurl keeps the time limits itself; where it fails to, short of memory for instance, nothing must hang. */
+static void end_overdue(struct lp_http *h)
+{
+    int64_t now = lp_clock_monotonic_us();
+    if (now < h->watchdog_us) return;
+    h->watchdog_us = now + WATCHDOG_US;
+    for (size_t i = 0; i < h->options.at_once; i++) {
+        struct slot *s = &h->slots[i];
+        if (s->state != FLYING || now - s->transfer.started_us < s->transfer.total_ms * 1000 + WATCHDOG_US) continue;
+        curl_multi_remove_handle(h->multi, s->transfer.easy);
+        s->transfer.result = CURLE_OUT_OF_MEMORY;
+        put_landed(h, s);
+    }
 }
 
 static void collect(struct lp_http *h)
@@ -171,10 +192,12 @@ static void collect(struct lp_http *h)
     int left;
     while ((message = curl_multi_info_read(h->multi, &left)))
         if (message->msg == CURLMSG_DONE) land(h, message);
+    end_overdue(h);
 }
 
 /* ---- waiting ---- */
 
+/* An error of the whole multi handle is a lack of memory; nothing can be asked of it any more. */
 static enum lp_code turn(struct lp_http *h, int64_t wait_us, struct lp_err *err)
 {
     struct epoll_event events[EVENTS];
@@ -185,11 +208,11 @@ static enum lp_code turn(struct lp_http *h, int64_t wait_us, struct lp_err *err)
     if (n < 0 && errno != EINTR) return lp_fail_errno(err, "cannot watch connections");
     for (int i = 0; i < n; i++) {
         int what = (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? CURL_CSELECT_IN : 0) | (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
-        curl_multi_socket_action(h->multi, events[i].data.fd, what, &running);
+        if (curl_multi_socket_action(h->multi, events[i].data.fd, what, &running)) return lp_nomem(err);
     }
     if (h->timer_us >= 0 && h->timer_us <= lp_clock_monotonic_us()) {
         h->timer_us = -1;
-        curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        if (curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running)) return lp_nomem(err);
     }
     collect(h);
     return LP_OK;

@@ -176,8 +176,7 @@ static void read_pattern(struct reader *x, const struct lp_node *n)
     size_t offset = 0;
     if (!make_room(x, 1) || !add_value(x, n)) return;
     enum lp_code code = lp_pattern_new(x->check->words[0], x->spec->kind == LP_CHECK_MATCHES, &x->check->pattern, &offset, &err);
-    if (code == LP_NOMEM) x->r->faults->out_of_memory = true;
-    else if (code)
+    if (code && !lp_reading_starved(x->r, code))
         lp_faults_add(x->r->faults, n->line, n->column + n->quoted + offset, 1, "write it as PCRE2 does", "%s: the pattern does not compile: %s",
                       x->name, err.text);
 }

@@ -26,7 +26,7 @@ enum lp_code lp_pattern_new(const char *text, bool at_start, struct lp_pattern *
     if (!p->code) {
         char message[200];
         free(p);
-        if (number == PCRE2_ERROR_NOMEMORY) return lp_nomem(err);
+        if (number == PCRE2_ERROR_HEAP_FAILED) return lp_nomem(err);
         pcre2_get_error_message(number, (PCRE2_UCHAR *)message, sizeof message);
         return lp_fail(err, LP_CONFIG, "%s", message);
     }

@@ -240,7 +240,7 @@ enum lp_code lp_quality_gate(const struct lp_judge *j, struct lp_err *err)
 void lp_judge_rules(const struct lp_judge *j, uint64_t *passed, uint64_t *failed)
 {
     *passed = *failed = 0;
-    for (size_t i = 0; i < j->rule_count; i++) {
+    for (size_t i = 0; j->rule_failures && i < j->rule_count; i++) {
         if (j->rule_failures[i]) ++*failed;
         else ++*passed;
     }

@@ -44,11 +44,13 @@ static void read_file_names(struct lp_reading *r, const struct lp_node *n, struc
     for (size_t i = 0; e->file_names && i < count; i++) {
         struct lp_slice name = e->jsonl ? it.row[i] : it.csv.header[i];
         const char *copy = lp_arena_strndup(r->arena, name.at, name.len);
+        if (!copy) r->faults->out_of_memory = true;
         if (copy) e->file_names[e->file_name_count++] = copy;
         if (copy && !lp_name_is_valid(copy))
             lp_node_fault(r, n, "use letters, digits and _ in the file's header", "\"%.60s\" cannot be a variable's name", copy);
     }
-    if (code) lp_node_fault(r, n, "a file is looked for beside the pipeline file", "each: %s", err.text);
+    if (!code && !e->file_names) code = lp_nomem(&err);
+    if (code && !lp_reading_starved(r, code)) lp_node_fault(r, n, "a file is looked for beside the pipeline file", "each: %s", err.text);
     lp_items_release(&it);
 }
 

@@ -104,6 +104,8 @@ void lp_fetch_disown(struct lp_fetch *f)
 
 /* ---- what a reply is ---- */
 
+enum fate { KEEP, TRY_AGAIN, GIVE_UP, STOP, STARVED };
+
 static void say(struct lp_fetch *f, const struct entry *e, const char *what)
 {
     if (!f->options.watch.say) return;
@@ -133,6 +135,7 @@ static void put_value_text(struct lp_buf *out, const json_t *value)
     else if (json_is_string(value)) lp_buf_put(&text, json_string_value(value), json_string_length(value));
     else lp_json_put_value(&text, value);
     lp_text_cut(out, lp_buf_text(&text), text.len, 200);
+    if (text.failed) out->failed = text.failed;
 }
 
 /* What the API says about its own trouble, in the fields that APIs use for it. */
@@ -149,19 +152,20 @@ static void put_message(struct lp_buf *out, const json_t *root)
     }
 }
 
-static bool meets_expectations(struct lp_fetch *f, struct entry *e)
+static enum fate meet_expectations(struct lp_fetch *f, struct entry *e)
 {
     for (size_t i = 0; i < f->source->expect.count; i++) {
         const struct lp_expectation *x = &f->source->expect.list[i];
         LP_AUTO(lp_buf) text = {0}, message = {0};
         const json_t *value = lp_path_find(&x->path, e->root);
         put_value_text(&text, value);
+        if (text.failed) return STARVED;
         if (value && !strcmp(lp_buf_text(&text), x->text)) continue;
         put_message(&message, e->root);
         set_error(e, "%s is %s, not %s%s", x->name, lp_buf_text(&text), x->text, lp_buf_text(&message));
-        return false;
+        return GIVE_UP;
     }
-    return true;
+    return KEEP;
 }
 
 static void take_arena(struct lp_fetch *f, struct entry *e)
@@ -203,8 +207,6 @@ static void describe_not_json(struct entry *e, const struct lp_http_reply *r, co
     set_error(e, "%d, but %s%s", r->status, err->text, html ? " (it is an HTML page)" : "");
 }
 
-enum fate { KEEP, TRY_AGAIN, GIVE_UP, STOP };
-
 /* Reads a reply into the entry; says what is to become of the item, not yet whether a retry is allowed. */
 static enum fate read_reply(struct lp_fetch *f, struct entry *e, const struct lp_http_reply *r)
 {
@@ -225,9 +227,9 @@ static enum fate read_reply(struct lp_fetch *f, struct entry *e, const struct lp
     }
     if (parse_body(e, r->body, &err)) {
         describe_not_json(e, r, &err);
-        return err.code == LP_DATA ? TRY_AGAIN : GIVE_UP;
+        return err.code == LP_NOMEM ? STARVED : err.code == LP_DATA ? TRY_AGAIN : GIVE_UP;
     }
-    return meets_expectations(f, e) ? KEEP : GIVE_UP;
+    return meet_expectations(f, e);
 }
 
 static enum lp_code write_record(struct lp_fetch *f, const struct entry *e, const struct lp_http_reply *r, struct lp_err *err)
@@ -270,6 +272,7 @@ static enum lp_code take_reply(struct lp_fetch *f, struct entry *e, const struct
 {
     enum fate fate = read_reply(f, e, r);
     bool replayed = f->options.replay_folder;
+    if (fate == STARVED) return lp_nomem(err);
     if (fate == TRY_AGAIN && !replayed) {
         int64_t elapsed_ms = (lp_clock_monotonic_us() - e->first_us) / 1000;
         struct lp_retry_verdict v =

@@ -109,7 +109,9 @@ static bool read_path(struct lp_reading *r, const struct lp_node *n, const char 
 {
     struct lp_err err;
     size_t at;
-    if (!lp_path_parse(r->arena, text, path, &at, &err)) return true;
+    enum lp_code code = lp_path_parse(r->arena, text, path, &at, &err);
+    if (!code) return true;
+    if (lp_reading_starved(r, code)) return false;
     lp_faults_add(r->faults, n->line, n->column + n->quoted + at, 1, "write it like list or data.items[0]", "%s", err.text);
     return false;
 }

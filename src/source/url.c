@@ -84,6 +84,10 @@ void lp_url_check_template(struct lp_reading *r, const struct lp_template *t)
         if (t->parts[i].name) whole = false;
         lp_buf_put(&text, t->parts[i].text ? t->parts[i].text : "x", t->parts[i].text ? t->parts[i].len : 1);
     }
+    if (text.failed) {
+        r->faults->out_of_memory = true;
+        return;
+    }
     const char *remedy, *what = objection(lp_buf_text(&text), &remedy);
     bool varies = t->part_count && t->parts[0].name;
     if (what && !(varies && !whole)) lp_node_fault(r, t->node, remedy, "get: %s", what);

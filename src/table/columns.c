@@ -32,7 +32,8 @@ static void read_path(struct lp_reading *r, const struct lp_node *n, void *membe
     const char *text = lp_node_text(r, n);
     if (!text) return;
     c->from_text = text;
-    if (lp_path_parse(r->arena, text, &c->from, &at, &err))
+    enum lp_code code = lp_path_parse(r->arena, text, &c->from, &at, &err);
+    if (code && !lp_reading_starved(r, code))
         lp_faults_add(r->faults, n->line, n->column + n->quoted + at, 1, "write it like main.temp or weather[0].description",
                       "from: %s", err.text);
 }
@@ -53,14 +54,16 @@ static void read_unit(struct lp_reading *r, const struct lp_node *n, void *membe
         r->faults->out_of_memory = true;
         return;
     }
-    const char *unknown = !lp_unit_known(c->unit_from) ? c->unit_from : !lp_unit_known(c->unit) ? c->unit : NULL;
+    const char *unknown = NULL;
+    enum lp_code code = lp_unit_new(c->unit_from, c->unit, &c->conversion, &unknown, &err);
+    if (!code || lp_reading_starved(r, code)) return;
     if (unknown) {
         size_t offset = unknown == c->unit ? (size_t)(c->unit - text) : 0;
         const char *near = lp_unit_nearest(unknown);
         lp_faults_add(r->faults, n->line, n->column + n->quoted + offset, lp_utf8_length(unknown, strlen(unknown)),
                       near ? lp_faults_text(r->faults, "did you mean \"%s\"?", near) : "write it as UDUNITS-2 does: celsius, km/h, m s-1, hPa",
                       "\"%s\" is not a unit that UDUNITS-2 knows", unknown);
-    } else if (lp_unit_new(c->unit_from, c->unit, &c->conversion, &err)) {
+    } else {
         lp_node_fault(r, n, "both sides of -> must measure the same thing", "%s", err.text);
     }
 }

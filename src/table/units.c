@@ -10,6 +10,7 @@
 
 #define MAX_UNIT_BYTES 256
 #define MAX_DEPTH 12 /* of units defined by units */
+#define RESERVE_BYTES ((size_t)1 << 20)
 
 struct lp_unit {
     cv_converter *converter;
@@ -20,8 +21,21 @@ struct lp_unit {
 /* The system grows as units are named. */
 static ut_system *units;
 static ut_unit **built; /* per unit of the database */
+static bool starved;    /* UDUNITS had no memory for something, so that what it says is not known may well be */
 
 static ut_unit *build(int unit, int depth);
+
+static void note_status(void)
+{
+    if (ut_get_status() == UT_OS) starved = true;
+}
+
+static ut_unit *parse_known(const char *text)
+{
+    ut_unit *u = ut_parse(units, text, UT_UTF8);
+    note_status();
+    return u;
+}
 
 void lp_unit_forget(void)
 {
@@ -32,8 +46,17 @@ void lp_unit_forget(void)
     units = NULL;
 }
 
+/* Short of memory UDUNITS ends the process or loops, so it is asked only when there is more than it will want. */
+static bool reserve(void)
+{
+    void *room = malloc(RESERVE_BYTES);
+    free(room);
+    return room;
+}
+
 static bool begin(void)
 {
+    if (!reserve()) return false;
     if (units) return true;
     ut_set_error_message_handler(ut_ignore);
     units = ut_new_system();
@@ -42,6 +65,7 @@ static bool begin(void)
         const struct lp_units_prefix *p = &lp_units_prefixes[i];
         if (p->symbol) ut_add_symbol_prefix(units, p->name, p->value);
         else ut_add_name_prefix(units, p->name, p->value);
+        note_status();
     }
     if (units && built) return true;
     lp_unit_forget();
@@ -71,6 +95,7 @@ static void bring_word(const char *word, size_t len, int depth)
         ut_encoding encoding = lp_utf8_length(id->name, strlen(id->name)) == strlen(id->name) ? UT_ASCII : UT_UTF8;
         if (id->symbol) ut_map_symbol_to_unit(id->name, encoding, unit);
         else ut_map_name_to_unit(id->name, encoding, unit);
+        note_status();
         return;
     }
     for (size_t i = 0; i < lp_units_prefix_count; i++) {
@@ -108,11 +133,13 @@ static ut_unit *build(int unit, int depth)
     if (built[unit] || depth > MAX_DEPTH) return built[unit];
     if (!definition) {
         built[unit] = ut_new_base_unit(units);
+        note_status();
     } else if (!*definition) {
         built[unit] = ut_new_dimensionless_unit(units);
+        note_status();
     } else {
         bring_words(definition, depth + 1);
-        built[unit] = ut_parse(units, definition, UT_UTF8);
+        built[unit] = parse_known(definition);
     }
     return built[unit];
 }
@@ -121,14 +148,7 @@ static ut_unit *parse(const char *text)
 {
     if (!*text || strlen(text) > MAX_UNIT_BYTES || !begin()) return NULL;
     bring_words(text, 0);
-    return ut_parse(units, text, UT_UTF8);
-}
-
-bool lp_unit_known(const char *text)
-{
-    ut_unit *u = parse(text);
-    ut_free(u);
-    return u != NULL;
+    return parse_known(text);
 }
 
 /* The nearest p/q with q up to 1,000; false when none is as near as rounding errors are. */
@@ -176,12 +196,14 @@ static void find_affine(struct lp_unit *u)
     }
 }
 
-static enum lp_code convertible(const char *from, const char *to, struct lp_unit *u, struct lp_err *err)
+static enum lp_code convertible(const char *from, const char *to, struct lp_unit *u, const char **unknown, struct lp_err *err)
 {
+    starved = !begin();
     ut_unit *a = parse(from), *b = parse(to);
     enum lp_code code = LP_OK;
-    if (!units) code = lp_nomem(err);
-    else if (!a || !b) code = lp_fail(err, LP_CONFIG, "\"%.80s\" is not a unit that UDUNITS-2 knows", a ? to : from);
+    *unknown = a && b ? NULL : a ? to : from;
+    if (!units || starved) code = lp_nomem(err);
+    else if (!a || !b) code = lp_fail(err, LP_CONFIG, "\"%.80s\" is not a unit that UDUNITS-2 knows", *unknown);
     else if (!ut_are_convertible(a, b)) code = lp_fail(err, LP_CONFIG, "\"%.80s\" does not convert to \"%.80s\"", from, to);
     else if (!(u->converter = ut_get_converter(a, b))) code = lp_nomem(err);
     ut_free(a);
@@ -189,12 +211,13 @@ static enum lp_code convertible(const char *from, const char *to, struct lp_unit
     return code;
 }
 
-enum lp_code lp_unit_new(const char *from, const char *to, struct lp_unit **out, struct lp_err *err)
+enum lp_code lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown, struct lp_err *err)
 {
+    const char *ignored;
     struct lp_unit *u = calloc(1, sizeof *u);
     *out = NULL;
     if (!u) return lp_nomem(err);
-    enum lp_code code = convertible(from, to, u, err);
+    enum lp_code code = convertible(from, to, u, unknown ? unknown : &ignored, err);
     if (code) {
         free(u);
         return code;

@@ -16,11 +16,10 @@
 
 struct lp_unit;
 
-enum lp_code lp_unit_new(const char *from, const char *to, struct lp_unit **out, struct lp_err *err) LP_CHECKED;
+/* *unknown becomes the one of the two that is not known, NULL when both are or it failed otherwise; unknown may be NULL. */
+enum lp_code lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown, struct lp_err *err) LP_CHECKED;
 void lp_unit_free(struct lp_unit *u);
 double lp_unit_convert(const struct lp_unit *u, double value);
-/* True when UDUNITS-2 can read the text as a unit. */
-bool lp_unit_known(const char *text);
 /* The nearest unit name to a word it does not know, or NULL. */
 const char *lp_unit_nearest(const char *word);
 /* A short mark for headings: celsius → °C, fahrenheit → °F, percent → %; the text itself when there is none. */

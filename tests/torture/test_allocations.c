@@ -1,0 +1,332 @@
+/* Every allocation of `check` and `run` fails once: the program says so and ends with a documented status, leaks
+ * nothing, and leaves each file of the lake whole or not there. Linked with --wrap, so that all that is linked in —
+ * libyaml, jansson, libcurl, UDUNITS — meets the failures too; each attempt runs in a child of its own. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lp_main.h"
+#include "table/units.h"
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#else
+static int __lsan_do_recoverable_leak_check(void) { return 0; }
+static void __lsan_disable(void) {}
+static void __lsan_enable(void) {}
+#endif
+
+#define LEAKED 77
+#define SECONDS_PER_CHILD 20
+
+
+/* ---- the failing allocator ---- */
+
+static long *left;     /* until the failure, shared with the parent, which reads how many there were */
+static bool *happened; /* the failure came */
+
+static bool fails(void)
+{
+    if (!left || *left < 0 || (*left)-- != 0) return false;
+    *left = -1;
+    *happened = true;
+    errno = ENOMEM;
+    return true;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *at, size_t size);
+void *__real_reallocarray(void *at, size_t count, size_t size);
+char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t len);
+int __real_vasprintf(char **out, const char *format, va_list args);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *at, size_t size);
+void *__wrap_reallocarray(void *at, size_t count, size_t size);
+char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t len);
+int __wrap_vasprintf(char **out, const char *format, va_list args);
+int __wrap_asprintf(char **out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
+void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : __real_calloc(count, size); }
+void *__wrap_realloc(void *at, size_t size) { return fails() ? NULL : __real_realloc(at, size); }
+void *__wrap_reallocarray(void *at, size_t count, size_t size) { return fails() ? NULL : __real_reallocarray(at, count, size); }
+char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(text); }
+char *__wrap_strndup(const char *text, size_t len) { return fails() ? NULL : __real_strndup(text, len); }
+
+/* UDUNITS ends the process, or worse, when it has no memory; units.c calls it only when there is some in reserve. So it
+ * is spared here, and what its parser leaks does not count. */
+enum lp_code __real_lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown, struct lp_err *err);
+enum lp_code __wrap_lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown, struct lp_err *err);
+enum lp_code __wrap_lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown, struct lp_err *err)
+{
+    if (fails()) return lp_nomem(err);
+    long before = *left;
+    *left = -1;
+    __lsan_disable();
+    enum lp_code code = __real_lp_unit_new(from, to, out, unknown, err);
+    __lsan_enable();
+    *left = before;
+    return code;
+}
+
+int __wrap_vasprintf(char **out, const char *format, va_list args)
+{
+    return fails() ? -1 : __real_vasprintf(out, format, args);
+}
+
+int __wrap_asprintf(char **out, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = __wrap_vasprintf(out, format, args);
+    va_end(args);
+    return n;
+}
+
+/* ---- the ground ---- */
+
+static char folder[] = "/tmp/lambda-pipeline-allocations-XXXXXX";
+static int server_port;
+static pid_t server;
+
+static void write_file(const char *name, const char *text)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(text, out);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void make_folder(const char *name)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static void remove_tree(const char *path)
+{
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char child[600];
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+        snprintf(child, sizeof child, "%s/%s", path, e->d_name);
+        if (unlink(child)) remove_tree(child);
+    }
+    if (d) closedir(d);
+    rmdir(path);
+}
+
+#define REPLY "{\"main\": {\"temp\": 12.5}, \"dt\": 1349114400, \"name\": \"x\"}"
+
+/* Answers any request, for as long as the test lasts. */
+static void serve(int listener)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 55\r\n\r\n" REPLY;
+    assert_int_equal(strlen(REPLY), 55);
+    alarm(600);
+    for (;;) {
+        char request[4096];
+        int one = accept(listener, NULL, NULL);
+        if (one < 0) continue;
+        if (fork() == 0) {
+            alarm(SECONDS_PER_CHILD);
+            while (read(one, request, sizeof request) > 0)
+                if (write(one, answer, sizeof answer - 1) < 0) break;
+            _exit(0);
+        }
+        close(one);
+        while (waitpid(-1, NULL, WNOHANG) > 0) continue;
+    }
+}
+
+static void start_server(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(listen(listener, 64), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
+    server_port = ntohs(at.sin_port);
+    server = fork();
+    if (server == 0) serve(listener);
+    close(listener);
+}
+
+static const char columns[] = "  each: { city: [A, B], n: [1] }\n"
+                              "  limit: { at_once: 2, rate: 1000/s, total: 500ms }\n"
+                              "  expect: { name: x }\n"
+                              "columns:\n"
+                              "  city: { value: \"{city}\", type: string, str_matches: \"[A-C]\", isin: [A, B, C] }\n"
+                              "  temperature: { from: main.temp, type: double, unit: celsius -> fahrenheit, in_range: [-90, 54.3] }\n"
+                              "  at: { from: dt, type: timestamp, parse: unix }\n"
+                              "quality: { unique: [[city, at]], max_bad: 100% }\n"
+                              "sink: { to: ./lake, partition: { dt: \"{slot:%Y-%m-%d}\" } }\n"
+                              "notify: { when: [failure], to: [stderr] }\n";
+
+static int set_up(void **state)
+{
+    (void)state;
+    char text[4096];
+    left = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    happened = (bool *)(left + 1);
+    *left = -1;
+    if (!mkdtemp(folder) || chdir(folder)) return -1;
+    setenv("LP_TEST_KEY", "a-secret-of-the-test", 1);
+    make_folder("replies");
+    write_file("replies/A, 1.http", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" REPLY);
+    write_file("replies/B, 1.http", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"main\": {\"temp\": 12}, \"dt\": 1, \"name\": \"x\"}");
+    snprintf(text, sizeof text, "pipeline: weather\nsource:\n  get: https://api.example.com/w?q={city}\n%s", columns);
+    write_file("weather.yaml", text);
+    start_server();
+    snprintf(text, sizeof text,
+             "pipeline: weather\nsource:\n  get: \"http://127.0.0.1:%d/w?q={city}\"\n  headers: { X-City: \"{city}\" }\n"
+             "  auth: { query: appid, secret: \"env:LP_TEST_KEY\" }\n  retry: { attempts: 1 }\n%s",
+             server_port, columns);
+    write_file("live.yaml", text);
+    write_file("faults.yaml", "pipeline: we ather\nsorce: 1\nsource: { get: \"http://x/{town}\" }\ncolumns: { a: { type: dubble } }\n");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    kill(server, SIGKILL);
+    waitpid(server, NULL, 0);
+    if (chdir("/")) return -1;
+    remove_tree(folder);
+    return 0;
+}
+
+static int count_words(const char *const *words)
+{
+    int n = 0;
+    while (words[n]) n++;
+    return n;
+}
+
+/* Runs the program in a child with the given number of allocations before the one that fails; its exit status. */
+static int attempt(const char *const *words, long allocations)
+{
+    int status = 0;
+    *left = allocations;
+    *happened = false;
+    remove_tree("lake");
+    pid_t child = fork();
+    if (child == 0) {
+        static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE}; /* by cmocka, which would go on in the child */
+        for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) signal(caught[i], SIG_DFL);
+        alarm(SECONDS_PER_CHILD);
+        int fd = open("output", O_RDWR | O_CREAT | O_TRUNC, 0644);
+        dup2(fd, STDOUT_FILENO);
+        dup2(fd, STDERR_FILENO);
+        int code = lp_main(count_words(words), (char **)(uintptr_t)words);
+        *left = -1;
+        fflush(NULL);
+        _exit(__lsan_do_recoverable_leak_check() ? LEAKED : code);
+    }
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static char *read_file(const char *path, char *text, size_t size)
+{
+    FILE *in = fopen(path, "r");
+    size_t n = in ? fread(text, 1, size - 1, in) : 0;
+    if (in) fclose(in);
+    text[n] = '\0';
+    return in ? text : NULL;
+}
+
+static const char *output_of_attempt(void)
+{
+    static char text[1 << 20];
+    return read_file("output", text, sizeof text) ? text : "(no output)";
+}
+
+#define DATA "lake/weather/dt=2012-10-01/20121001T180000Z.csv"
+
+/* What is wrong with how an attempt ended; NULL: nothing. */
+static const char *judge(int status, int good, const char *output, const char *expected_data)
+{
+    static char data[1 << 16];
+    if (status == LEAKED) return "leaks";
+    if (status != good && status != 1 && status != 3) return "ends with an undocumented status";
+    if (status == 1 && !strstr(output, "memory")) return "fails without a word about memory";
+    if (expected_data && status != 3 && read_file(DATA, data, sizeof data) && strcmp(data, expected_data)) return "leaves other rows";
+    return NULL;
+}
+
+static void every_allocation_fails_once(const char *const *words, int good, const char *expected_data)
+{
+    long count = 0, silent = 0, wrong = 0;
+    for (int status = attempt(words, count); *happened; status = attempt(words, ++count)) {
+        const char *fault = judge(status, good, output_of_attempt(), expected_data);
+        if (fault && wrong++ < 10) print_error("allocation %ld: %s (status %d)\n%.2000s\n", count, fault, status, output_of_attempt());
+        silent += status == good;
+    }
+    assert_int_equal(wrong, 0);
+    assert_int_equal(attempt(words, -1), good);
+    print_message("%ld allocations failed in turn, %ld of them could be done without\n", count, silent);
+    assert_true(count > 20 && silent < count);
+}
+
+static void each_allocation_of_check_may_fail(void **state)
+{
+    (void)state;
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "check", "weather.yaml", NULL}, 0, NULL);
+}
+
+static void each_allocation_of_a_check_that_finds_faults_may_fail(void **state)
+{
+    (void)state;
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "check", "faults.yaml", NULL}, 2, NULL);
+}
+
+static void each_allocation_of_a_replayed_run_may_fail(void **state)
+{
+    (void)state;
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "run", "weather.yaml", "--replay", "replies", "--slot",
+                                                      "2012-10-01T18:00:00Z", NULL},
+                                0, "city,temperature,at\nB,53.6,1970-01-01T00:00:01Z\n");
+}
+
+static void each_allocation_of_a_run_over_the_network_may_fail(void **state)
+{
+    (void)state;
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "run", "live.yaml", "--slot", "2012-10-01T18:00:00Z", "--json", NULL},
+                                4, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_allocation_of_check_may_fail),
+        cmocka_unit_test(each_allocation_of_a_check_that_finds_faults_may_fail),
+        cmocka_unit_test(each_allocation_of_a_replayed_run_may_fail),
+        cmocka_unit_test(each_allocation_of_a_run_over_the_network_may_fail),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
