@@ -3,7 +3,6 @@
 #include "base/number.h"
 #include "base/text.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 /* jansson asks for memory through two global functions; while a tree is made they are an arena's. */
@@ -27,77 +26,6 @@ void lp_json_build_in(struct lp_arena *a)
         ready = true;
     }
     building_in = a;
-}
-
-static json_t *load(struct lp_arena *a, const char *text, size_t len, json_error_t *error)
-{
-    lp_json_build_in(a);
-    json_t *root = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, error);
-    lp_json_build_in(NULL);
-    return root;
-}
-
-static bool fits(const char *text, size_t len)
-{
-    char copy[400];
-    char *end;
-    if (len >= sizeof copy) return false;
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    errno = 0;
-    if (memchr(text, '.', len) || memchr(text, 'e', len) || memchr(text, 'E', len)) {
-        double value = strtod(copy, &end);
-        return value - value == 0;
-    }
-    (void)strtoll(copy, &end, 10);
-    return errno == 0;
-}
-
-/* A copy of text in which numbers that are too large stand in quotes. */
-static char *quote_large_numbers(struct lp_arena *a, const char *text, size_t len, size_t *out_len)
-{
-    char *copy = lp_arena_alloc(a, len * 2 + 1), *to = copy;
-    if (!copy) return NULL;
-    for (size_t i = 0; i < len;) {
-        size_t n = 1;
-        bool quote = false;
-        if (text[i] == '"') {
-            while (i + n < len && text[i + n] != '"') n += text[i + n] == '\\' ? 2 : 1;
-            n++;
-        } else if (text[i] == '-' || (text[i] >= '0' && text[i] <= '9')) {
-            while (i + n < len && text[i + n] && strchr("0123456789+-.eE", text[i + n])) n++;
-            quote = !fits(text + i, n);
-        }
-        if (i + n > len) n = len - i;
-        if (quote) *to++ = '"';
-        memcpy(to, text + i, n);
-        to += n;
-        if (quote) *to++ = '"';
-        i += n;
-    }
-    *out_len = (size_t)(to - copy);
-    return copy;
-}
-
-enum lp_code lp_json_parse(struct lp_arena *a, const char *text, size_t len, json_t **root, struct lp_err *err)
-{
-    json_error_t error;
-    if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
-        text += 3;
-        len -= 3;
-    }
-    if (!len) return lp_fail(err, LP_DATA, "the reply is empty, JSON was expected");
-    *root = load(a, text, len, &error);
-    if (!*root && json_error_code(&error) == json_error_numeric_overflow) {
-        const char *quoted = quote_large_numbers(a, text, len, &len);
-        *root = quoted ? load(a, quoted, len, &error) : NULL;
-        if (!quoted) return lp_arena_code(a, err);
-    }
-    if (*root) return LP_OK;
-    if (json_error_code(&error) == json_error_out_of_memory) return lp_arena_code(a, err);
-    if (json_error_code(&error) == json_error_invalid_utf8)
-        return lp_fail(err, LP_DATA, "the reply is not UTF-8 (byte %d), as JSON must be", error.position);
-    return lp_fail(err, LP_DATA, "the reply is not JSON: line %d, column %d: %s", error.line, error.column, error.text);
 }
 
 void lp_json_put_text(struct lp_buf *out, const char *text, size_t len)

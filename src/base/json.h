@@ -1,7 +1,8 @@
 /* json.h — reading JSON into a tree, and writing it.
- * Model:   reading is jansson's, its nodes in a caller's arena, so that a reply is forgotten with one reset. A number
- *          that jansson cannot hold (1e400, 18446744073709551615) arrives as its text, a JSON string: columns then
- *          judge it like any number that arrives as text, and a field nobody asked for harms nothing.
+ * Model:   the values are jansson's, in a caller's arena, so that a reply is forgotten with one reset; the reader is our
+ *          own (json_read.c says why). A number that neither 64 bits nor a double can hold (1e400,
+ *          18446744073709551615) arrives as its text, a JSON string: columns then judge it like any number that arrives
+ *          as text, and a field nobody asked for harms nothing.
  *          Writing appends compact JSON to a buffer; text that is not UTF-8 is written with U+FFFD.
  * Owns:    the tree belongs to the arena; never json_decref it.
  * Units:   bytes.

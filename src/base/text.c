@@ -37,6 +37,9 @@ size_t lp_utf8_check(const char *text, size_t len)
 {
     const unsigned char *p = (const unsigned char *)text;
     for (size_t i = 0; i < len;) {
+        uint64_t eight;
+        while (len - i >= sizeof eight && (memcpy(&eight, p + i, sizeof eight), !(eight & 0x8080808080808080u))) i += sizeof eight;
+        if (i == len) return len;
         size_t n = p[i] < 0x80 ? 1 : sequence(p + i, len - i);
         if (!n) return i;
         i += n;
