@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define EVENTS 128
@@ -19,14 +21,19 @@ enum slot_state { FREE, FLYING, LANDED, HANDED_OUT };
 struct slot {
     struct lp_transfer transfer; /* first: the handle's private pointer leads to both */
     enum slot_state state;
+    bool hooked; /* its handle has the callbacks for sockets */
     size_t next_landed;
 };
+
+struct watch;
 
 struct lp_http {
     struct lp_http_options options;
     char *user_agent;
     CURLM *multi;
     int epoll_fd;
+    struct watch *watches; /* by descriptor */
+    size_t watch_count;
     int64_t watchdog_us; /* when to look whether libcurl forgot a transfer */
     int64_t timer_us; /* when libcurl wants to be called; -1: not */
     struct slot *slots;
@@ -73,6 +80,7 @@ void lp_http_free(struct lp_http *h)
     }
     if (h->multi) curl_multi_cleanup(h->multi);
     if (h->epoll_fd >= 0) close(h->epoll_fd);
+    free(h->watches);
     free(h->slots);
     free(h->free_slots);
     free(h->user_agent);
@@ -81,24 +89,69 @@ void lp_http_free(struct lp_http *h)
 
 /* ---- libcurl's two callbacks ---- */
 
+/* What the kernel watches a descriptor for. A connection between two requests stays watched for what it was, because the
+ * next request wants the same; libcurl would have it taken out and put in again each time. */
+struct watch {
+    uint32_t events; /* 0: not watched */
+    bool ours;       /* opened and closed through the two callbacks below, so that events is always true */
+    bool wanted;     /* libcurl has a transfer on it */
+};
+
+static struct watch *find_watch(struct lp_http *h, int fd)
+{
+    size_t index = (size_t)fd;
+    if (index >= h->watch_count) {
+        size_t count = index + 64;
+        struct watch *more = reallocarray(h->watches, count, sizeof *more);
+        if (!more) return NULL;
+        memset(more + h->watch_count, 0, (count - h->watch_count) * sizeof *more);
+        h->watches = more;
+        h->watch_count = count;
+    }
+    return &h->watches[index];
+}
+
+static void unwatch(struct lp_http *h, int fd, struct watch *w)
+{
+    if (w->events) epoll_ctl(h->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* may be closed already */
+    w->events = 0;
+}
+
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket_context)
 {
     struct lp_http *h = context;
     struct epoll_event event = {.data.fd = fd};
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        epoll_ctl(h->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* may be closed already */
+    struct watch *w = find_watch(h, fd);
+    (void)easy, (void)socket_context;
+    if (!w) return -1;
+    w->wanted = what != CURL_POLL_REMOVE;
+    if (!w->wanted) {
+        if (!w->ours) unwatch(h, fd, w);
         return 0;
     }
     if (what & CURL_POLL_IN) event.events |= EPOLLIN;
     if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
-    if (socket_context) {
-        if (epoll_ctl(h->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0) return 0;
-        if (errno != ENOENT) return -1;
-    }
-    if (epoll_ctl(h->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 && (errno != EEXIST || epoll_ctl(h->epoll_fd, EPOLL_CTL_MOD, fd, &event) != 0))
-        return -1;
-    return curl_multi_assign(h->multi, fd, h) ? -1 : 0;
+    if (event.events == w->events) return 0;
+    int change = w->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    w->events = event.events;
+    return epoll_ctl(h->epoll_fd, change, fd, &event);
+}
+
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct lp_http *h = context;
+    (void)purpose;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    struct watch *w = fd < 0 ? NULL : find_watch(h, fd);
+    if (w) *w = (struct watch){.ours = true};
+    return fd;
+}
+
+static int close_socket(void *context, curl_socket_t fd)
+{
+    struct lp_http *h = context;
+    if ((size_t)fd < h->watch_count) h->watches[fd] = (struct watch){0}; /* the kernel forgets it with the close */
+    return close(fd);
 }
 
 static int set_timer(CURLM *multi, long timeout_ms, void *context)
@@ -133,12 +186,22 @@ static enum lp_code begin(struct lp_http *h, struct lp_err *err)
 
 /* ---- a transfer's way through ---- */
 
+static void hook_sockets(struct lp_http *h, struct slot *s)
+{
+    curl_easy_setopt(s->transfer.easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(s->transfer.easy, CURLOPT_OPENSOCKETDATA, h);
+    curl_easy_setopt(s->transfer.easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(s->transfer.easy, CURLOPT_CLOSESOCKETDATA, h);
+    s->hooked = true;
+}
+
 enum lp_code lp_http_start(struct lp_http *h, const struct lp_http_request *q, struct lp_err *err)
 {
     if (!h->free_count) return lp_fail(err, LP_BUSY, "%zu requests are in flight already", h->options.at_once);
     LP_TRY(begin(h, err));
     struct slot *s = &h->slots[h->free_slots[h->free_count - 1]];
     LP_TRY(lp_transfer_set(&s->transfer, &h->options, q, err));
+    if (!s->hooked) hook_sockets(h, s);
     if (curl_multi_add_handle(h->multi, s->transfer.easy)) return lp_nomem(err);
     h->free_count--;
     h->flying++;
@@ -207,8 +270,14 @@ static enum lp_code turn(struct lp_http *h, int64_t wait_us, struct lp_err *err)
     n = epoll_wait(h->epoll_fd, events, EVENTS, wait_us < 0 ? -1 : (int)((wait_us + 999) / 1000));
     if (n < 0 && errno != EINTR) return lp_fail_errno(err, "cannot watch connections");
     for (int i = 0; i < n; i++) {
+        int fd = events[i].data.fd;
+        struct watch *w = find_watch(h, fd);
+        if (w && !w->wanted) { /* the server closes a connection that rests, or talks out of turn: libcurl finds that out */
+            unwatch(h, fd, w);
+            continue;
+        }
         int what = (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? CURL_CSELECT_IN : 0) | (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
-        if (curl_multi_socket_action(h->multi, events[i].data.fd, what, &running)) return lp_nomem(err);
+        if (curl_multi_socket_action(h->multi, fd, what, &running)) return lp_nomem(err);
     }
     if (h->timer_us >= 0 && h->timer_us <= lp_clock_monotonic_us()) {
         h->timer_us = -1;

@@ -102,7 +102,6 @@ static bool prepare(struct lp_transfer *t)
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
     curl_easy_setopt(e, CURLOPT_USERAGENT, o->user_agent);
     curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
-    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 16L * 1024);
     curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
@@ -140,6 +139,16 @@ static void set_method(struct lp_transfer *t, const struct lp_http_request *q)
     curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, q->method);
 }
 
+/* What goes out unencrypted goes to this machine: not by way of another one, and never as HTTP/2. */
+static void set_security(struct lp_transfer *t, bool secure)
+{
+    if (t->security_set && secure == t->secure) return;
+    curl_easy_setopt(t->easy, CURLOPT_NOPROXY, secure ? NULL : "*");
+    curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)(secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    t->secure = secure;
+    t->security_set = true;
+}
+
 static void begin_answer(struct lp_transfer *t)
 {
     t->curl_error[0] = '\0';
@@ -159,7 +168,8 @@ enum lp_code lp_transfer_set(struct lp_transfer *t, const struct lp_http_options
     for (size_t i = 0; i < q->header_count; i++)
         if (strpbrk(q->headers[i], "\r\n")) return lp_fail(err, LP_CONFIG, "a header holds a line break");
     if (!t->easy && !prepare(t)) return lp_nomem(err);
-    if (!t->tls_ready && q->url[4] == 's') {
+    set_security(t, q->url[4] == 's');
+    if (!t->tls_ready && t->secure) {
         set_certificates(t->easy);
         /* Wait for a connection being made rather than make one more: it may turn out to be HTTP/2 and carry all. */
         curl_easy_setopt(t->easy, CURLOPT_PIPEWAIT, 1L);
