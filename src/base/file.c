@@ -30,16 +30,30 @@ static enum lp_code sync_folder(const char *path, struct lp_err *err)
     return code;
 }
 
+/* The folder itself, or when that has nowhere to be, first the one it lies in: most are there already. */
+static enum lp_code make_folder(char *path, struct lp_err *err)
+{
+    char *slash = strrchr(path, '/');
+    bool made = mkdir(path, 0777) == 0;
+    if (!made && errno == ENOENT && slash && slash > path) {
+        *slash = '\0';
+        enum lp_code code = make_folder(path, err);
+        *slash = '/';
+        if (code) return code;
+        made = mkdir(path, 0777) == 0;
+    }
+    if (made) return sync_folder(path, err);
+    return errno == EEXIST ? LP_OK : lp_fail_errno(err, "%s: cannot make the folder", path);
+}
+
 enum lp_code lp_file_make_folders(const char *path, struct lp_err *err)
 {
-    char *copy = strdup(path);
+    char *copy = strdup(path), *slash = copy ? strrchr(copy, '/') : NULL;
     if (!copy) return lp_nomem(err);
     enum lp_code code = LP_OK;
-    for (char *slash = strchr(copy + 1, '/'); slash && !code; slash = strchr(slash + 1, '/')) {
+    if (slash && slash > copy) {
         *slash = '\0';
-        if (mkdir(copy, 0777) == 0) code = sync_folder(copy, err);
-        else if (errno != EEXIST) code = lp_fail_errno(err, "%s: cannot make the folder", copy);
-        *slash = '/';
+        code = make_folder(copy, err);
     }
     free(copy);
     return code;

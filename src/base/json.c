@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <stdlib.h>
+#include <sys/auxv.h>
 
 /* jansson asks for memory through two global functions; while a tree is made they are an arena's. */
 static struct lp_arena *building_in;
@@ -23,6 +24,10 @@ void lp_json_build_in(struct lp_arena *a)
     static bool ready;
     if (!ready) {
         json_set_alloc_funcs(arena_malloc, arena_free);
+        /* What the kernel gave each process at its start; jansson would read a device for it. */
+        size_t seed;
+        const void *random = (const void *)(uintptr_t)getauxval(AT_RANDOM);
+        if (random) json_object_seed((memcpy(&seed, random, sizeof seed), seed));
         ready = true;
     }
     building_in = a;

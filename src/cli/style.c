@@ -17,11 +17,11 @@ static bool locale_is_utf8(void)
     return false;
 }
 
-static size_t width_of(int fd)
+static size_t width_of(int fd, bool terminal)
 {
     struct winsize size;
     const char *columns = getenv("COLUMNS");
-    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20) return size.ws_col;
+    if (terminal && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20) return size.ws_col;
     long n = columns ? strtol(columns, NULL, 10) : 0;
     return n >= 20 && n < 1000 ? (size_t)n : 100;
 }
@@ -38,7 +38,7 @@ struct lp_style lp_style_of(int fd, const char *color)
 {
     struct lp_style s = {.terminal = isatty(fd) == 1, .utf8 = locale_is_utf8()};
     s.colour = wants_colour(s.terminal, color);
-    s.columns = width_of(fd);
+    s.columns = width_of(fd, s.terminal);
     s.ok = s.utf8 ? "✓" : "ok";
     s.bad = s.utf8 ? "✗" : "x";
     s.warn = "!";

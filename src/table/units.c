@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <udunits2.h>
 
 #define MAX_UNIT_BYTES 256
@@ -21,6 +22,7 @@ struct lp_unit {
 /* The system grows as units are named. */
 static ut_system *units;
 static ut_unit **built; /* per unit of the database */
+static bool *has_prefix; /* per prefix: the system knows it */
 static bool starved;    /* UDUNITS had no memory for something, so that what it says is not known may well be */
 
 static ut_unit *build(int unit, int depth);
@@ -41,7 +43,9 @@ void lp_unit_forget(void)
 {
     for (size_t i = 0; built && i < lp_units_unit_count; i++) ut_free(built[i]);
     free(built);
+    free(has_prefix);
     built = NULL;
+    has_prefix = NULL;
     if (units) ut_free_system(units);
     units = NULL;
 }
@@ -49,9 +53,10 @@ void lp_unit_forget(void)
 /* Short of memory UDUNITS ends the process or loops, so it is asked only when there is more than it will want. */
 static bool reserve(void)
 {
-    void *room = malloc(RESERVE_BYTES);
-    free(room);
-    return room;
+    void *room = mmap(NULL, RESERVE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) return false;
+    munmap(room, RESERVE_BYTES);
+    return true;
 }
 
 static bool begin(void)
@@ -61,13 +66,8 @@ static bool begin(void)
     ut_set_error_message_handler(ut_ignore);
     units = ut_new_system();
     built = calloc(lp_units_unit_count, sizeof(ut_unit *));
-    for (size_t i = 0; units && built && i < lp_units_prefix_count; i++) {
-        const struct lp_units_prefix *p = &lp_units_prefixes[i];
-        if (p->symbol) ut_add_symbol_prefix(units, p->name, p->value);
-        else ut_add_name_prefix(units, p->name, p->value);
-        note_status();
-    }
-    if (units && built) return true;
+    has_prefix = calloc(lp_units_prefix_count, sizeof *has_prefix);
+    if (units && built && has_prefix) return true;
     lp_unit_forget();
     return false;
 }
@@ -86,6 +86,16 @@ static const struct lp_units_id *find_id(const char *name, size_t len)
     return NULL;
 }
 
+static void bring_prefix(size_t i)
+{
+    const struct lp_units_prefix *p = &lp_units_prefixes[i];
+    if (has_prefix[i]) return;
+    if (p->symbol) ut_add_symbol_prefix(units, p->name, p->value);
+    else ut_add_name_prefix(units, p->name, p->value);
+    note_status();
+    has_prefix[i] = true;
+}
+
 /* Brings a word's unit into the system: the word itself, or what is left of it behind its prefixes. */
 static void bring_word(const char *word, size_t len, int depth)
 {
@@ -100,7 +110,9 @@ static void bring_word(const char *word, size_t len, int depth)
     }
     for (size_t i = 0; i < lp_units_prefix_count; i++) {
         size_t n = strlen(lp_units_prefixes[i].name);
-        if (n < len && !memcmp(word, lp_units_prefixes[i].name, n)) bring_word(word + n, len - n, depth);
+        if (n >= len || memcmp(word, lp_units_prefixes[i].name, n)) continue;
+        bring_prefix(i);
+        bring_word(word + n, len - n, depth);
     }
 }
 
