@@ -163,7 +163,7 @@ static void memory_free(struct lp_store *s)
 
 struct lp_store *memory_store_new(void)
 {
-    static const struct lp_store_ops ops = {"memory",      memory_begin,  memory_read,    memory_remove,
+    static const struct lp_store_ops ops = {"memory",    memory_begin,  memory_read,    memory_remove,
                                             memory_lock, memory_unlock, memory_put_url, memory_free};
     struct memory_store *m = calloc(1, sizeof *m);
     if (!m) abort();

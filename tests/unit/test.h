@@ -23,20 +23,20 @@
 #include "base/error.h"
 
 /* The call must return LP_OK; `err` is in scope. */
-#define assert_ok(call)                                                                                       \
-    do {                                                                                                      \
-        enum lp_code assert_ok_code_ = (call);                                                                \
-        if (assert_ok_code_) fail_msg("%s: %s: %s", #call, lp_code_info(assert_ok_code_)->name, err.text);    \
+#define assert_ok(call)                                                                                    \
+    do {                                                                                                   \
+        enum lp_code assert_ok_code_ = (call);                                                             \
+        if (assert_ok_code_) fail_msg("%s: %s: %s", #call, lp_code_info(assert_ok_code_)->name, err.text); \
     } while (0)
 
 /* The call must return this code, and so must the error it left. */
-#define assert_code(call, wanted)                                                                             \
-    do {                                                                                                      \
-        err = (struct lp_err){0};                                                                             \
-        enum lp_code assert_code_got_ = (call);                                                               \
-        if (assert_code_got_ != (wanted))                                                                     \
-            fail_msg("%s: %s: %s", #call, lp_code_info(assert_code_got_)->name, err.text);                    \
-        assert_int_equal(err.code, wanted);                                                                   \
+#define assert_code(call, wanted)                                                          \
+    do {                                                                                   \
+        err = (struct lp_err){0};                                                          \
+        enum lp_code assert_code_got_ = (call);                                            \
+        if (assert_code_got_ != (wanted))                                                  \
+            fail_msg("%s: %s: %s", #call, lp_code_info(assert_code_got_)->name, err.text); \
+        assert_int_equal(err.code, wanted);                                                \
     } while (0)
 
 /* A random number that is the same in every run (SplitMix64). */

@@ -30,7 +30,8 @@ static void say(int fd, const char *format, ...)
 
 static void say_body(int fd, int status, const char *headers, const char *body)
 {
-    say(fd, "HTTP/1.1 %d Told\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n%s", status, headers, strlen(body), body);
+    say(fd, "HTTP/1.1 %d Told\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n%s", status, headers, strlen(body),
+        body);
 }
 
 /* Reads the header and as much body as it announces. */
@@ -56,17 +57,22 @@ static void answer(int fd)
     char request[8192] = "", path[200] = "", big[4097];
     hear(fd, request, sizeof request);
     sscanf(request, "%*15s %199s", path);
-    if (!strcmp(path, "/json")) say_body(fd, 200, "Content-Type: application/json\r\nX-RateLimit-Remaining: 7\r\nServer: none of ours\r\n", "{\"a\":1}");
-    else if (!strncmp(path, "/status/", 8)) say_body(fd, atoi(path + 8), "Retry-After:  5 \r\nDate: Mon, 01 Oct 2012 18:00:00 GMT\r\n", "told");
+    if (!strcmp(path, "/json"))
+        say_body(fd, 200, "Content-Type: application/json\r\nX-RateLimit-Remaining: 7\r\nServer: none of ours\r\n",
+                 "{\"a\":1}");
+    else if (!strncmp(path, "/status/", 8))
+        say_body(fd, atoi(path + 8), "Retry-After:  5 \r\nDate: Mon, 01 Oct 2012 18:00:00 GMT\r\n", "told");
     else if (!strncmp(path, "/echo", 5)) say_body(fd, 200, "", request);
     else if (!strcmp(path, "/empty")) say_body(fd, 204, "", "");
     else if (!strcmp(path, "/cut")) say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
-    else if (!strcmp(path, "/garbled")) say(fd, "this is no HTTP at all, and it is long enough to be sure of that\r\n\r\n");
+    else if (!strcmp(path, "/garbled"))
+        say(fd, "this is no HTTP at all, and it is long enough to be sure of that\r\n\r\n");
     else if (!strcmp(path, "/badgzip")) say_body(fd, 200, "Content-Encoding: gzip\r\n", "this is not gzip at all");
     else if (!strcmp(path, "/redirect")) say_body(fd, 302, "Location: /json\r\n", "elsewhere");
     else if (!strcmp(path, "/loop")) say_body(fd, 302, "Location: /loop\r\n", "");
     else if (!strcmp(path, "/away")) say_body(fd, 302, "Location: http://127.0.0.2:1/json\r\n", "");
-    else if (!strcmp(path, "/slow")) poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 10000); /* until the client goes */
+    else if (!strcmp(path, "/slow"))
+        poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 10000); /* until the client goes */
     else if (!strncmp(path, "/after/", 7)) poll(NULL, 0, atoi(path + 7)), say_body(fd, 200, "", path);
     else if (!strncmp(path, "/big/", 5)) {
         memset(big, 'x', sizeof big - 1);
@@ -95,7 +101,9 @@ static int start_server(void **state)
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
     int listener = socket(AF_INET, SOCK_STREAM, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&at, len) || listen(listener, 64) || getsockname(listener, (struct sockaddr *)&at, &len)) return -1;
+    if (listener < 0 || bind(listener, (struct sockaddr *)&at, len) || listen(listener, 64) ||
+        getsockname(listener, (struct sockaddr *)&at, &len))
+        return -1;
     port = ntohs(at.sin_port);
     server = fork();
     if (!server) serve(listener);
@@ -230,14 +238,21 @@ static void a_request_is_sent_as_it_was_given(void **state)
     struct lp_http *http = http_of(1, 0);
     struct lp_http_reply reply;
     char header[] = "X-Key: kept", *copied = header;
-    struct lp_http_request q = {.url = url("/echo?q=a%20b&c"), .headers = (const char *const *)&copied, .header_count = 1, .body = "{\"q\":1}", .body_len = 7,
-                                .basic_user = "user", .basic_secret = "pass", .user = &reply};
+    struct lp_http_request q = {.url = url("/echo?q=a%20b&c"),
+                                .headers = (const char *const *)&copied,
+                                .header_count = 1,
+                                .body = "{\"q\":1}",
+                                .body_len = 7,
+                                .basic_user = "user",
+                                .basic_secret = "pass",
+                                .user = &reply};
     assert_ok(lp_http_start(http, &q, &err));
     memset(header, '!', sizeof header - 1);
     wait_for(http, &reply);
     assert_int_equal(reply.outcome, LP_HTTP_ANSWERED);
     assert_ptr_equal(reply.user, &reply);
-    static const char *const sent[] = {"POST /echo?q=a%20b&c HTTP/1.1\r\n", "\r\nX-Key: kept\r\n", "\r\n\r\n{\"q\":1}", "Authorization: Basic dXNlcjpwYXNz\r\n", "User-Agent: lambda-pipeline"};
+    static const char *const sent[] = {"POST /echo?q=a%20b&c HTTP/1.1\r\n", "\r\nX-Key: kept\r\n", "\r\n\r\n{\"q\":1}",
+                                       "Authorization: Basic dXNlcjpwYXNz\r\n", "User-Agent: lambda-pipeline"};
     for (size_t i = 0; i < LP_COUNT(sent); i++)
         if (!strstr(reply.body.at, sent[i])) fail_msg("%s is missing in %s", sent[i], reply.body.at);
     lp_http_finish(http, &reply);
@@ -246,20 +261,25 @@ static void a_request_is_sent_as_it_was_given(void **state)
 
 static void what_cannot_be_sent_is_refused_before_it_is(void **state)
 {
-    static const char *const bad[] = {"", "no address", "ftp://127.0.0.1/", "file:///etc/passwd", "//127.0.0.1/", "HTTP:/x"};
+    static const char *const bad[] = {"",       "no address", "ftp://127.0.0.1/", "file:///etc/passwd", "//127.0.0.1/",
+                                      "HTTP:/x"};
     static const char *const malformed[] = {"http://", "http://127.0.0.1:99999/", "http://a b/", "http://[::1/"};
     struct lp_http *http = http_of(1, 0);
     for (size_t i = 0; i < LP_COUNT(bad); i++)
-        if (lp_http_start(http, &(struct lp_http_request){.url = bad[i]}, &err) != LP_CONFIG) fail_msg("\"%s\" is taken", bad[i]);
+        if (lp_http_start(http, &(struct lp_http_request){.url = bad[i]}, &err) != LP_CONFIG)
+            fail_msg("\"%s\" is taken", bad[i]);
     const char *header = "X-Key: a\r\nInjected: b";
-    assert_code(lp_http_start(http, &(struct lp_http_request){.url = url("/json"), .headers = &header, .header_count = 1}, &err), LP_CONFIG);
+    assert_code(lp_http_start(
+                    http, &(struct lp_http_request){.url = url("/json"), .headers = &header, .header_count = 1}, &err),
+                LP_CONFIG);
     assert_int_equal(lp_http_room(http), 1);
     assert_int_equal(lp_http_in_flight(http), 0);
     for (size_t i = 0; i < LP_COUNT(malformed); i++) {
         struct lp_http_reply reply;
         assert_ok(lp_http_start(http, &(struct lp_http_request){.url = malformed[i]}, &err));
         wait_for(http, &reply);
-        if (reply.outcome != LP_HTTP_FAILED || !*reply.error) fail_msg("%s: %s", malformed[i], lp_http_outcome_name(reply.outcome));
+        if (reply.outcome != LP_HTTP_FAILED || !*reply.error)
+            fail_msg("%s: %s", malformed[i], lp_http_outcome_name(reply.outcome));
         lp_http_finish(http, &reply);
     }
     expect(http, "/json", LP_HTTP_ANSWERED, 200, "{\"a\":1}");
@@ -311,7 +331,9 @@ static void with_nothing_in_flight_waiting_is_sleeping(void **state)
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
-    for (const char *const *name = (const char *const[]){"http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy", NULL}; *name; name++) unsetenv(*name);
+    for (const char *const *name = (const char *const[]){"http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy", NULL};
+         *name; name++)
+        unsetenv(*name);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_comes_whole_whatever_its_status),
         cmocka_unit_test(the_headers_that_matter_are_kept),

@@ -28,7 +28,8 @@ static void assert_written(const char *text, size_t len, const char *wanted)
 
 static void json_is_read_and_written_compactly(void **state)
 {
-    assert_written(TEXT(" { \"b\" : [ 1 , 2.50, -0.0, true, false, null ] , \"a\" : { } } "), "{\"b\":[1,2.5,-0.0,true,false,null],\"a\":{}}");
+    assert_written(TEXT(" { \"b\" : [ 1 , 2.50, -0.0, true, false, null ] , \"a\" : { } } "),
+                   "{\"b\":[1,2.5,-0.0,true,false,null],\"a\":{}}");
     assert_written(TEXT("\"text\""), "\"text\"");
     assert_written(TEXT("7"), "7");
     assert_written(TEXT("null"), "null");
@@ -55,18 +56,53 @@ static void what_is_not_json_is_told_with_its_place(void **state)
         const char *text;
         size_t len;
         const char *told;
-    } known[] = {
-        {TEXT(""), "is empty"}, {TEXT("\xEF\xBB\xBF"), "is empty"}, {TEXT("  "), "line 1, column 3"}, {TEXT("{\n  \"a\": }"), "line 2, column 8"},
-        {TEXT("<html>"), "line 1, column 1"}, {TEXT("{\"a\":1"), "line 1, column 7"}, {TEXT("{\"a\":1}x"), "line 1, column 8"},
-        {TEXT("[\"日本\",x]"), "line 1, column 7"}, {TEXT("[1,]"), "column 4"}, {TEXT("[1 2]"), "column 4"}, {TEXT("{'a':1}"), "column 2"},
-        {TEXT("{a:1}"), "column 2"}, {TEXT("{\"a\" 1}"), "column 6"}, {TEXT("{\"a\":1,}"), "column 8"}, {TEXT("[01]"), "column"}, {TEXT("[.5]"), "column 2"},
-        {TEXT("[5.]"), "column"}, {TEXT("[5e]"), "column"}, {TEXT("[-]"), "column"}, {TEXT("[+1]"), "column 2"}, {TEXT("[NaN]"), "column 2"},
-        {TEXT("[Infinity]"), "column 2"}, {TEXT("[True]"), "column 2"}, {TEXT("[nul]"), "column 2"}, {TEXT("\"open"), "column"}, {TEXT("\"open\\"), "column"},
-        {TEXT("[\"\x01\"]"), "control character"}, {TEXT("[\"\\n\x01\"]"), "control character"}, {TEXT("[\"\\x\"]"), "column"}, {TEXT("[\"\\u12g4\"]"), "column"},
-        {TEXT("[\"\\u12\"]"), "column"}, {TEXT("{} {}"), "column 4"}, {TEXT("[1\0]"), "column 3"}, {TEXT("\0"), "column 1"}, {TEXT("[\"\\ud83c\"]"), "column"},
-        {TEXT("[\"\\udf27\"]"), "column"}, {TEXT("[\"\\ud83c\\u0041\"]"), "column"}, {TEXT("// c\n1"), "column 1"}, {TEXT("{\"\\u0000\":1}"), "NUL"},
-        {TEXT("\"Z\xFCrich\""), "not UTF-8 (byte 2)"}, {TEXT("[\"\xED\xA0\x80\"]"), "not UTF-8"}, {TEXT("[1e400,]"), "not JSON"}, {TEXT("[1e400"), "not JSON"},
-        {TEXT("\xA0" "1"), "not UTF-8"}, {TEXT("\f1"), "column 1"}};
+    } known[] = {{TEXT(""), "is empty"},
+                 {TEXT("\xEF\xBB\xBF"), "is empty"},
+                 {TEXT("  "), "line 1, column 3"},
+                 {TEXT("{\n  \"a\": }"), "line 2, column 8"},
+                 {TEXT("<html>"), "line 1, column 1"},
+                 {TEXT("{\"a\":1"), "line 1, column 7"},
+                 {TEXT("{\"a\":1}x"), "line 1, column 8"},
+                 {TEXT("[\"日本\",x]"), "line 1, column 7"},
+                 {TEXT("[1,]"), "column 4"},
+                 {TEXT("[1 2]"), "column 4"},
+                 {TEXT("{'a':1}"), "column 2"},
+                 {TEXT("{a:1}"), "column 2"},
+                 {TEXT("{\"a\" 1}"), "column 6"},
+                 {TEXT("{\"a\":1,}"), "column 8"},
+                 {TEXT("[01]"), "column"},
+                 {TEXT("[.5]"), "column 2"},
+                 {TEXT("[5.]"), "column"},
+                 {TEXT("[5e]"), "column"},
+                 {TEXT("[-]"), "column"},
+                 {TEXT("[+1]"), "column 2"},
+                 {TEXT("[NaN]"), "column 2"},
+                 {TEXT("[Infinity]"), "column 2"},
+                 {TEXT("[True]"), "column 2"},
+                 {TEXT("[nul]"), "column 2"},
+                 {TEXT("\"open"), "column"},
+                 {TEXT("\"open\\"), "column"},
+                 {TEXT("[\"\x01\"]"), "control character"},
+                 {TEXT("[\"\\n\x01\"]"), "control character"},
+                 {TEXT("[\"\\x\"]"), "column"},
+                 {TEXT("[\"\\u12g4\"]"), "column"},
+                 {TEXT("[\"\\u12\"]"), "column"},
+                 {TEXT("{} {}"), "column 4"},
+                 {TEXT("[1\0]"), "column 3"},
+                 {TEXT("\0"), "column 1"},
+                 {TEXT("[\"\\ud83c\"]"), "column"},
+                 {TEXT("[\"\\udf27\"]"), "column"},
+                 {TEXT("[\"\\ud83c\\u0041\"]"), "column"},
+                 {TEXT("// c\n1"), "column 1"},
+                 {TEXT("{\"\\u0000\":1}"), "NUL"},
+                 {TEXT("\"Z\xFCrich\""), "not UTF-8 (byte 2)"},
+                 {TEXT("[\"\xED\xA0\x80\"]"), "not UTF-8"},
+                 {TEXT("[1e400,]"), "not JSON"},
+                 {TEXT("[1e400"), "not JSON"},
+                 {TEXT("\xA0"
+                       "1"),
+                  "not UTF-8"},
+                 {TEXT("\f1"), "column 1"}};
     for (size_t i = 0; i < LP_COUNT(known); i++) {
         LP_AUTO(lp_arena) a = {0};
         json_t *root;
@@ -80,8 +116,9 @@ static void numbers_that_are_too_large_arrive_as_their_text(void **state)
     assert_written(TEXT("[1e400,-1e400,18446744073709551615,-9223372036854775809,9223372036854775808]"),
                    "[\"1e400\",\"-1e400\",\"18446744073709551615\",\"-9223372036854775809\",\"9223372036854775808\"]");
     assert_written(TEXT("1e999"), "\"1e999\"");
-    assert_written(TEXT("{\"n\":1e400,\"s\":\"1e400 \\\" 99999999999999999999\",\"9e999\":1.5,\"ok\":9223372036854775807}"),
-                   "{\"n\":\"1e400\",\"s\":\"1e400 \\\" 99999999999999999999\",\"9e999\":1.5,\"ok\":9223372036854775807}");
+    assert_written(
+        TEXT("{\"n\":1e400,\"s\":\"1e400 \\\" 99999999999999999999\",\"9e999\":1.5,\"ok\":9223372036854775807}"),
+        "{\"n\":\"1e400\",\"s\":\"1e400 \\\" 99999999999999999999\",\"9e999\":1.5,\"ok\":9223372036854775807}");
     assert_written(TEXT("{\"a\\\\\":1e400}"), "{\"a\\\\\":\"1e400\"}");
     char digits[1003];
     memset(digits, '7', sizeof digits);
@@ -110,7 +147,8 @@ static void nesting_has_an_end_and_is_no_crash(void **state)
 
 static void any_cap_of_the_arena_is_a_limit_and_nothing_else(void **state)
 {
-    static const char text[] = "{\"list\":[{\"name\":\"Dallas\",\"main\":{\"temp\":77.5,\"id\":18446744073709551615}},{\"name\":\"Z\\u00fcrich\"},1e400]}";
+    static const char text[] =
+        "{\"list\":[{\"name\":\"Dallas\",\"main\":{\"temp\":77.5,\"id\":18446744073709551615}},{\"name\":\"Z\\u00fcrich\"},1e400]}";
     size_t limited = 0, cap = 16;
     for (;; cap += 16) {
         struct lp_arena a;
@@ -120,7 +158,9 @@ static void any_cap_of_the_arena_is_a_limit_and_nothing_else(void **state)
         enum lp_code code = lp_json_parse(&a, text, sizeof text - 1, &root, &err);
         if (code && code != LP_LIMIT) fail_msg("%zu bytes: %s", cap, err.text);
         limited += code != LP_OK;
-        if (!code) assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(root, "list"), 0), "name")), "Dallas");
+        if (!code)
+            assert_string_equal(
+                json_string_value(json_object_get(json_array_get(json_object_get(root, "list"), 0), "name")), "Dallas");
         lp_arena_release(&a);
         if (!code) break;
         assert_true(cap < 100000);
@@ -186,7 +226,9 @@ static void text_that_is_not_utf_8_is_written_with_replacement_characters(void *
 {
     LP_AUTO(lp_buf) out = {0};
     lp_json_put_text(&out, TEXT("Z\xFCr\xC3\xBC\xE2\x82\xEF\xBF\xBD\x7F\x1F\0\r\n\t\"\\/"));
-    assert_string_equal(lp_buf_text(&out), "\"Z\xEF\xBF\xBDrü\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\\u007f\\u001f\\u0000\\r\\n\\t\\\"\\\\/\"");
+    assert_string_equal(
+        lp_buf_text(&out),
+        "\"Z\xEF\xBF\xBDrü\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\\u007f\\u001f\\u0000\\r\\n\\t\\\"\\\\/\"");
 }
 
 static void what_is_written_reads_back(void **state)
@@ -227,8 +269,10 @@ static void the_writer_puts_commas_where_they_belong(void **state)
     lp_json_close(&w, '}');
     lp_json_null(&w, "end");
     lp_json_close(&w, '}');
-    assert_string_equal(lp_buf_text(&out), "{\"te\\\"xt\":\"a\\nb\",\"none\":null,\"n\":-9223372036854775808,\"list\":[],\"more\":[true,null,{}],"
-                                           "\"keyed\":{\"b\":false},\"end\":null}");
+    assert_string_equal(
+        lp_buf_text(&out),
+        "{\"te\\\"xt\":\"a\\nb\",\"none\":null,\"n\":-9223372036854775808,\"list\":[],\"more\":[true,null,{}],"
+        "\"keyed\":{\"b\":false},\"end\":null}");
 }
 
 int main(void)

@@ -69,10 +69,23 @@ static const char *partition_of(const char *value)
 
 static void a_row_s_value_is_written_as_hive_writes_it(void **state)
 {
-    static const char *const known[][2] = {
-        {"Dallas", "city=Dallas/"}, {"New York", "city=New York/"}, {"Zürich 日本", "city=Zürich 日本/"}, {"a/b", "city=a%2Fb/"}, {"a=b", "city=a%3Db/"}, {"50%", "city=50%25/"}, {"a:b?c#d", "city=a%3Ab%3Fc%23d/"},
-        {"it's", "city=it%27s/"}, {"\"*\\", "city=%22%2A%5C/"}, {".", "city=%2E/"}, {"..", "city=%2E%2E/"}, {"...", "city=.../"}, {"a.b", "city=a.b/"}, {"../x", "city=..%2Fx/"}, {"a\nb\x7F", "city=a%0Ab%7F/"},
-        {"", "city=__HIVE_DEFAULT_PARTITION__/"}, {"+ ,;", "city=+ ,;/"}};
+    static const char *const known[][2] = {{"Dallas", "city=Dallas/"},
+                                           {"New York", "city=New York/"},
+                                           {"Zürich 日本", "city=Zürich 日本/"},
+                                           {"a/b", "city=a%2Fb/"},
+                                           {"a=b", "city=a%3Db/"},
+                                           {"50%", "city=50%25/"},
+                                           {"a:b?c#d", "city=a%3Ab%3Fc%23d/"},
+                                           {"it's", "city=it%27s/"},
+                                           {"\"*\\", "city=%22%2A%5C/"},
+                                           {".", "city=%2E/"},
+                                           {"..", "city=%2E%2E/"},
+                                           {"...", "city=.../"},
+                                           {"a.b", "city=a.b/"},
+                                           {"../x", "city=..%2Fx/"},
+                                           {"a\nb\x7F", "city=a%0Ab%7F/"},
+                                           {"", "city=__HIVE_DEFAULT_PARTITION__/"},
+                                           {"+ ,;", "city=+ ,;/"}};
     for (size_t i = 0; i < LP_COUNT(known); i++) assert_string_equal(partition_of(known[i][0]), known[i][1]);
     assert_string_equal(partition_of(NULL), "city=__HIVE_DEFAULT_PARTITION__/");
 }
@@ -89,9 +102,15 @@ static void different_values_are_different_folders(void **state)
 
 static void times_make_folders_in_their_own_format(void **state)
 {
-    struct lp_column list[] = {{.name = "t", .type = LP_TYPE_TIMESTAMP}, {.name = "day", .type = LP_TYPE_DATE}, {.name = "n", .type = LP_TYPE_BIGINT}};
+    struct lp_column list[] = {{.name = "t", .type = LP_TYPE_TIMESTAMP},
+                               {.name = "day", .type = LP_TYPE_DATE},
+                               {.name = "n", .type = LP_TYPE_BIGINT}};
     const struct lp_columns columns = {list, 3};
-    struct lp_sink sink = {.partitions = {{{.name = "dt", .column = 0, .format = "%Y-%m-%d"}, {.name = "month", .column = 1, .format = "%Y-%m"}, {.name = "t", .column = 0}, {.name = "n", .column = 2}}, 4}};
+    struct lp_sink sink = {.partitions = {{{.name = "dt", .column = 0, .format = "%Y-%m-%d"},
+                                           {.name = "month", .column = 1, .format = "%Y-%m"},
+                                           {.name = "t", .column = 0},
+                                           {.name = "n", .column = 2}},
+                                          4}};
     struct lp_layout l = {.sink = &sink, .slot_us = slot_us};
     struct lp_bindings bindings = {0};
     LP_AUTO(lp_batch) b = {0};

@@ -30,11 +30,28 @@ static const char *found(const char *path, bool *whole)
 
 static void a_path_finds_the_value_it_names(void **state)
 {
-    static const char *const known[][2] = {
-        {"city.name", "\"Dallas\""}, {"rain.1h", "0.5"}, {"weather[0].description", "\"sky\""}, {"weather[1][1][0]", "20"}, {"weather[1][0]", "10"},
-        {"\"a.b\".\"c[0]\"", "1"}, {"\"a.b\".\"say \\\"hi\\\"\"", "2"}, {"\"a.b\".\"back\\\\slash\"", "3"}, {"none", "null"}, {"weather[2]", "null"},
-        {"city.\"\"", "\"nameless\""}, {"Zürich", "6"}, {"two words", "7"}, {"0", "8"}, {"$x", "5"}, {"a]b", "9"}, {"\"$\"", "4"}, {"$.\"$\"", "4"},
-        {"\"city\".\"name\"", "\"Dallas\""}, {"city", "{\"name\":\"Dallas\",\"\":\"nameless\"}"}, {"$.city.name", "\"Dallas\""}, {"\"weather\"[1][0]", "10"}};
+    static const char *const known[][2] = {{"city.name", "\"Dallas\""},
+                                           {"rain.1h", "0.5"},
+                                           {"weather[0].description", "\"sky\""},
+                                           {"weather[1][1][0]", "20"},
+                                           {"weather[1][0]", "10"},
+                                           {"\"a.b\".\"c[0]\"", "1"},
+                                           {"\"a.b\".\"say \\\"hi\\\"\"", "2"},
+                                           {"\"a.b\".\"back\\\\slash\"", "3"},
+                                           {"none", "null"},
+                                           {"weather[2]", "null"},
+                                           {"city.\"\"", "\"nameless\""},
+                                           {"Zürich", "6"},
+                                           {"two words", "7"},
+                                           {"0", "8"},
+                                           {"$x", "5"},
+                                           {"a]b", "9"},
+                                           {"\"$\"", "4"},
+                                           {"$.\"$\"", "4"},
+                                           {"\"city\".\"name\"", "\"Dallas\""},
+                                           {"city", "{\"name\":\"Dallas\",\"\":\"nameless\"}"},
+                                           {"$.city.name", "\"Dallas\""},
+                                           {"\"weather\"[1][0]", "10"}};
     for (size_t i = 0; i < LP_COUNT(known); i++) {
         const char *value = found(known[i][0], NULL);
         if (strcmp(value, known[i][1])) fail_msg("%s is %s", known[i][0], value);
@@ -43,8 +60,20 @@ static void a_path_finds_the_value_it_names(void **state)
 
 static void what_is_not_there_is_absent(void **state)
 {
-    static const char *const absent[] = {"nothing", "city.Name", "city.name.length", "weather[3]", "weather[999999999]", "city[0]", "weather.description",
-                                         "none.x", "none[0]", "rain.1", "weather[0][0]", "a.b", "city.name[0]", "weather.0"};
+    static const char *const absent[] = {"nothing",
+                                         "city.Name",
+                                         "city.name.length",
+                                         "weather[3]",
+                                         "weather[999999999]",
+                                         "city[0]",
+                                         "weather.description",
+                                         "none.x",
+                                         "none[0]",
+                                         "rain.1",
+                                         "weather[0][0]",
+                                         "a.b",
+                                         "city.name[0]",
+                                         "weather.0"};
     for (size_t i = 0; i < LP_COUNT(absent); i++) assert_string_equal(found(absent[i], NULL), "absent");
     struct lp_path whole = {0};
     assert_null(lp_path_find(&whole, NULL));
@@ -73,12 +102,27 @@ static void a_mistake_in_a_path_is_told_with_its_place(void **state)
         const char *path;
         size_t at;
         const char *why;
-    } known[] = {
-        {"", 0, "empty"}, {"a.", 1, "missing after the dot"}, {"a..b", 2, "missing between"}, {".a", 0, "missing between"}, {"..", 0, "missing between"},
-        {"a[", 1, "an index is a number"}, {"a[]", 1, "an index is a number"}, {"a[x]", 1, "an index is a number"}, {"a[-1]", 1, "an index is a number"},
-        {"a[1", 1, "an index is a number"}, {"a[1.5]", 1, "an index is a number"}, {"a[ 1]", 1, "an index is a number"}, {"a[*]", 1, "an index is a number"},
-        {"a[1234567890]", 1, "an index is a number"}, {"a[0]b", 4, "a dot is missing"}, {"\"a\"b", 3, "a dot is missing"}, {"ab\"c\"", 2, "a dot is missing"},
-        {"a.\"b", 2, "quote is not closed"}, {"\"", 0, "quote is not closed"}, {"\"a\\\"", 0, "quote is not closed"}, {"a[0].", 4, "missing after the dot"}};
+    } known[] = {{"", 0, "empty"},
+                 {"a.", 1, "missing after the dot"},
+                 {"a..b", 2, "missing between"},
+                 {".a", 0, "missing between"},
+                 {"..", 0, "missing between"},
+                 {"a[", 1, "an index is a number"},
+                 {"a[]", 1, "an index is a number"},
+                 {"a[x]", 1, "an index is a number"},
+                 {"a[-1]", 1, "an index is a number"},
+                 {"a[1", 1, "an index is a number"},
+                 {"a[1.5]", 1, "an index is a number"},
+                 {"a[ 1]", 1, "an index is a number"},
+                 {"a[*]", 1, "an index is a number"},
+                 {"a[1234567890]", 1, "an index is a number"},
+                 {"a[0]b", 4, "a dot is missing"},
+                 {"\"a\"b", 3, "a dot is missing"},
+                 {"ab\"c\"", 2, "a dot is missing"},
+                 {"a.\"b", 2, "quote is not closed"},
+                 {"\"", 0, "quote is not closed"},
+                 {"\"a\\\"", 0, "quote is not closed"},
+                 {"a[0].", 4, "missing after the dot"}};
     for (size_t i = 0; i < LP_COUNT(known); i++) {
         LP_AUTO(lp_arena) a = {0};
         struct lp_path p;

@@ -72,7 +72,8 @@ static void nulls_are_bad_unless_the_column_is_nullable(void **state)
 {
     struct run r;
     open_run(&r, "{ a: { from: a, type: bigint }, b: { from: b, type: string, nullable: true } }", "{}");
-    assert_string_equal(judged(&r, "[[1,\"x\"],[1,null],[null,\"x\"],[null,null]]"), "··[a not_nullable null][a not_nullable null]");
+    assert_string_equal(judged(&r, "[[1,\"x\"],[1,null],[null,\"x\"],[null,null]]"),
+                        "··[a not_nullable null][a not_nullable null]");
     assert_string_equal(judged(&r, "[[\"x\",null]]"), "[a coerce_dtype('int64') \"x\"]");
     assert_int_equal(r.judge.rows_read, 5);
     assert_int_equal(r.judge.rows_bad, 3);
@@ -82,9 +83,11 @@ static void nulls_are_bad_unless_the_column_is_nullable(void **state)
 static void every_failure_of_a_row_is_told(void **state)
 {
     struct run r;
-    open_run(&r, "{ a: { from: a, type: bigint, gt: 0, lt: 10, ne: 3 }, b: { from: b, type: string, str_length: 1 } }", "{}");
-    assert_string_equal(judged(&r, "[[5,\"x\"],[-1,\"xy\"],[10,\"x\"],[3,\"\"]]"),
-                        "·[a greater_than(0) -1][b str_length(1) \"xy\"][a less_than(10) 10][a not_equal_to(3) 3][b str_length(1) \"\"]");
+    open_run(&r, "{ a: { from: a, type: bigint, gt: 0, lt: 10, ne: 3 }, b: { from: b, type: string, str_length: 1 } }",
+             "{}");
+    assert_string_equal(
+        judged(&r, "[[5,\"x\"],[-1,\"xy\"],[10,\"x\"],[3,\"\"]]"),
+        "·[a greater_than(0) -1][b str_length(1) \"xy\"][a less_than(10) 10][a not_equal_to(3) 3][b str_length(1) \"\"]");
     uint64_t passed, failed;
     lp_judge_rules(&r.judge, &passed, &failed);
     assert_int_equal(failed, 4);
@@ -95,7 +98,10 @@ static void every_failure_of_a_row_is_told(void **state)
 static void a_warning_is_counted_and_the_row_stays_good(void **state)
 {
     struct run r;
-    open_run(&r, "{ a: { from: a, type: bigint, nullable: true, gt: { min_value: 0, raise_warning: true }, lt: { max_value: 10, ignore_na: false } } }", "{}");
+    open_run(
+        &r,
+        "{ a: { from: a, type: bigint, nullable: true, gt: { min_value: 0, raise_warning: true }, lt: { max_value: 10, ignore_na: false } } }",
+        "{}");
     assert_string_equal(judged(&r, "[[5],[-1],[null],[-2]]"), "··[a less_than(10) null]·");
     assert_int_equal(r.judge.warnings, 2);
     assert_int_equal(r.judge.rows_bad, 1);
@@ -113,10 +119,15 @@ static void a_value_that_was_not_read_is_not_judged_again(void **state)
 static void the_first_of_equal_rows_stays_over_all_batches(void **state)
 {
     struct run r;
-    assert_int_equal(open_run(&r, "{ a: { from: a, type: string, nullable: true }, b: { from: b, type: bigint, nullable: true } }", "{ unique: [a, b] }"), 0);
-    assert_string_equal(judged(&r, "[[\"x\",1],[\"x\",2],[\"x\",1],[\"y\",1]]"), "··[a multiple_fields_uniqueness \"x\"][b multiple_fields_uniqueness 1]·");
-    assert_string_equal(judged(&r, "[[\"y\",1],[null,1],[null,1],[null,null],[null,null],[\"\",1]]"),
-                        "[a multiple_fields_uniqueness \"y\"][b multiple_fields_uniqueness 1]·[a multiple_fields_uniqueness null][b multiple_fields_uniqueness 1]···");
+    assert_int_equal(
+        open_run(&r, "{ a: { from: a, type: string, nullable: true }, b: { from: b, type: bigint, nullable: true } }",
+                 "{ unique: [a, b] }"),
+        0);
+    assert_string_equal(judged(&r, "[[\"x\",1],[\"x\",2],[\"x\",1],[\"y\",1]]"),
+                        "··[a multiple_fields_uniqueness \"x\"][b multiple_fields_uniqueness 1]·");
+    assert_string_equal(
+        judged(&r, "[[\"y\",1],[null,1],[null,1],[null,null],[null,null],[\"\",1]]"),
+        "[a multiple_fields_uniqueness \"y\"][b multiple_fields_uniqueness 1]·[a multiple_fields_uniqueness null][b multiple_fields_uniqueness 1]···");
     close_run(&r);
 }
 
@@ -132,9 +143,13 @@ static void keys_of_several_columns_do_not_run_together(void **state)
 static void a_unique_column_compares_values_not_texts(void **state)
 {
     struct run r;
-    open_run(&r, "{ a: { from: a, type: double, unique: true }, t: { from: t, type: timestamp, unique: true, nullable: true } }", "{}");
-    assert_string_equal(judged(&r, "[[0,null],[-0.0,null],[1,\"2012-10-01T18:00:00Z\"],[1.5,\"2012-10-01T13:00:00-05:00\"]]"),
-                        "·[a field_uniqueness -0.0]·[t field_uniqueness \"2012-10-01T18:00:00Z\"]");
+    open_run(
+        &r,
+        "{ a: { from: a, type: double, unique: true }, t: { from: t, type: timestamp, unique: true, nullable: true } }",
+        "{}");
+    assert_string_equal(
+        judged(&r, "[[0,null],[-0.0,null],[1,\"2012-10-01T18:00:00Z\"],[1.5,\"2012-10-01T13:00:00-05:00\"]]"),
+        "·[a field_uniqueness -0.0]·[t field_uniqueness \"2012-10-01T18:00:00Z\"]");
     close_run(&r);
 }
 
@@ -179,7 +194,8 @@ static void the_gate_misses_values_that_must_occur(void **state)
 {
     struct run r;
     open_run(&r, "{ a: { from: a, type: string, unique_values_eq: [Chicago, Dallas] } }", "{}");
-    assert_string_equal(judged(&r, "[[\"Chicago\"],[\"Denver\"]]"), "·[a unique_values_eq(['Chicago', 'Dallas']) \"Denver\"]");
+    assert_string_equal(judged(&r, "[[\"Chicago\"],[\"Denver\"]]"),
+                        "·[a unique_values_eq(['Chicago', 'Dallas']) \"Denver\"]");
     assert_code(lp_quality_gate(&r.judge, &err), LP_GATE);
     assert_non_null(strstr(err.text, "no row has Dallas"));
     assert_string_equal(judged(&r, "[[\"Dallas\"]]"), "·");

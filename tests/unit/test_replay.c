@@ -27,10 +27,20 @@ static const char *named_one(const char *value)
 
 static void a_reply_is_named_after_its_item(void **state)
 {
-    static const char *const known[][2] = {
-        {"Dallas", "Dallas.http"}, {"New York", "New York.http"}, {"Zürich 日本", "Zürich 日本.http"}, {"a/b", "a%2Fb.http"}, {"a%b", "a%25b.http"}, {".", "%2E.http"}, {"..", "%2E..http"},
-        {".hidden", "%2Ehidden.http"}, {"a.b", "a.b.http"}, {"", "%.http"}, {"x\\y:z*?\"<>|", "x%5Cy%3Az%2A%3F%22%3C%3E%7C.http"}, {"\x01\xFF", "%01%FF.http"}, {"a-b_c,d", "a-b_c,d.http"},
-        {"../../etc", "%2E.%2F..%2Fetc.http"}};
+    static const char *const known[][2] = {{"Dallas", "Dallas.http"},
+                                           {"New York", "New York.http"},
+                                           {"Zürich 日本", "Zürich 日本.http"},
+                                           {"a/b", "a%2Fb.http"},
+                                           {"a%b", "a%25b.http"},
+                                           {".", "%2E.http"},
+                                           {"..", "%2E..http"},
+                                           {".hidden", "%2Ehidden.http"},
+                                           {"a.b", "a.b.http"},
+                                           {"", "%.http"},
+                                           {"x\\y:z*?\"<>|", "x%5Cy%3Az%2A%3F%22%3C%3E%7C.http"},
+                                           {"\x01\xFF", "%01%FF.http"},
+                                           {"a-b_c,d", "a-b_c,d.http"},
+                                           {"../../etc", "%2E.%2F..%2Fetc.http"}};
     for (size_t i = 0; i < LP_COUNT(known); i++) assert_string_equal(named_one(known[i][0]), known[i][1]);
     struct lp_slice two[2] = {lp_slice_of("Dallas"), lp_slice_of("US")};
     assert_string_equal(named(two, 2), "Dallas, US.http");
@@ -66,7 +76,8 @@ static void what_is_written_reads_back(void **state)
     char body[3000];
     for (size_t i = 0; i < sizeof body; i++) body[i] = (char)(i * 7);
     struct lp_http_reply reply = {.status = 429, .body = {body, sizeof body}, .elapsed_ms = 77}, back = {.user = &err};
-    reply.headers = lp_slice_of("Content-Type: application/json\r\nRetry-After: 5\r\nDate: Mon, 01 Oct 2012 18:00:00 GMT\r\nX-RateLimit-Remaining: 0\r\n");
+    reply.headers = lp_slice_of(
+        "Content-Type: application/json\r\nRetry-After: 5\r\nDate: Mon, 01 Oct 2012 18:00:00 GMT\r\nX-RateLimit-Remaining: 0\r\n");
     LP_AUTO(lp_buf) storage = {0};
     assert_ok(lp_replay_write(path_in(*state, "a/b"), "Dallas.http", &reply, &err));
     assert_ok(lp_replay_read(path_in(*state, "a/b"), NULL, "Dallas.http", 3000, &storage, &back, &err));
@@ -90,7 +101,10 @@ static void what_is_written_reads_back(void **state)
 
 static void secrets_are_not_written(void **state)
 {
-    struct lp_http_reply reply = {.status = 200, .body = lp_slice_of("{\"key\":\"topsecret\",\"url\":\"?k=top%73ecret\"}"), .headers = lp_slice_of("ETag: topsecret\r\n")}, back = {0};
+    struct lp_http_reply reply = {.status = 200,
+                                  .body = lp_slice_of("{\"key\":\"topsecret\",\"url\":\"?k=top%73ecret\"}"),
+                                  .headers = lp_slice_of("ETag: topsecret\r\n")},
+                         back = {0};
     LP_AUTO(lp_buf) storage = {0};
     assert_ok(lp_secret_add("topsecret", 9, &err));
     assert_ok(lp_replay_write(*state, "x.http", &reply, &err));
@@ -110,7 +124,9 @@ static const char *read_back(const char *folder, const char *bytes, size_t len, 
     err = (struct lp_err){0};
     enum lp_code code = lp_replay_read(folder, NULL, "x.http", max, &storage, &reply, &err);
     if (code) snprintf(shown, sizeof shown, "%s: %s", lp_code_info(code)->name, err.text);
-    else snprintf(shown, sizeof shown, "%d %s [%.*s]", reply.status, lp_http_outcome_name(reply.outcome), (int)reply.body.len, reply.body.at);
+    else
+        snprintf(shown, sizeof shown, "%d %s [%.*s]", reply.status, lp_http_outcome_name(reply.outcome),
+                 (int)reply.body.len, reply.body.at);
     return shown;
 }
 
@@ -121,12 +137,20 @@ static void what_curl_prints_is_a_reply(void **state)
         size_t len;
         const char *read;
     } known[] = {
-        {TEXT("HTTP/1.1 200 OK\r\nContent-Type: a\r\n\r\nbody"), "200 answered [body]"}, {TEXT("HTTP/1.1 200 OK\nA: b\n\nbody\n"), "200 answered [body\n]"}, {TEXT("HTTP/2 404 \r\n\r\n"), "404 answered []"},
-        {TEXT("HTTP/3 503\n\nx"), "503 answered [x]"}, {TEXT("HTTP/1.0 200\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\nplain"), "200 answered [plain]"},
-        {TEXT("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nbody"), "200 answered [body]"}, {TEXT("HTTP/1.1 301 Moved\r\nLocation: /x\r\n\r\nHTTP/1.1 302 Found\r\n\r\nHTTP/2 200\r\n\r\nend"), "200 answered [end]"},
-        {TEXT("HTTP/1.1 304 Not Modified\r\n\r\n"), "304 answered []"}, {TEXT("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 500 Inside\r\n\r\nx"), "200 answered [HTTP/1.1 500 Inside\r\n\r\nx]"},
+        {TEXT("HTTP/1.1 200 OK\r\nContent-Type: a\r\n\r\nbody"), "200 answered [body]"},
+        {TEXT("HTTP/1.1 200 OK\nA: b\n\nbody\n"), "200 answered [body\n]"},
+        {TEXT("HTTP/2 404 \r\n\r\n"), "404 answered []"},
+        {TEXT("HTTP/3 503\n\nx"), "503 answered [x]"},
+        {TEXT("HTTP/1.0 200\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\nplain"),
+         "200 answered [plain]"},
+        {TEXT("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nbody"), "200 answered [body]"},
+        {TEXT("HTTP/1.1 301 Moved\r\nLocation: /x\r\n\r\nHTTP/1.1 302 Found\r\n\r\nHTTP/2 200\r\n\r\nend"),
+         "200 answered [end]"},
+        {TEXT("HTTP/1.1 304 Not Modified\r\n\r\n"), "304 answered []"},
+        {TEXT("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 500 Inside\r\n\r\nx"), "200 answered [HTTP/1.1 500 Inside\r\n\r\nx]"},
         {TEXT("HTTP/1.1 200 OK\r\n\r\n\r\n\r\nbody"), "200 answered [\r\n\r\nbody]"}};
-    for (size_t i = 0; i < LP_COUNT(known); i++) assert_string_equal(read_back(*state, known[i].bytes, known[i].len, 1000), known[i].read);
+    for (size_t i = 0; i < LP_COUNT(known); i++)
+        assert_string_equal(read_back(*state, known[i].bytes, known[i].len, 1000), known[i].read);
 }
 
 static void what_is_no_reply_is_told(void **state)
@@ -134,8 +158,17 @@ static void what_is_no_reply_is_told(void **state)
     static const struct {
         const char *bytes;
         size_t len;
-    } bad[] = {{TEXT("")}, {TEXT("{\"json\":1}")}, {TEXT("HTTP/1.1 200 OK\r\nA: b\r\n")}, {TEXT("HTTP/1.1 abc\r\n\r\n")}, {TEXT("HTTP/1.1 99\r\n\r\nx")}, {TEXT("HTTP/1.1 700 X\r\n\r\n")},
-               {TEXT("http/1.1 200 OK\r\n\r\n")}, {TEXT("HTTP/1.1200 OK\r\n\r\n")}, {TEXT("\r\nHTTP/1.1 200 OK\r\n\r\n")}, {TEXT("HTTP/1.1 ")}, {TEXT("HTTP/")}};
+    } bad[] = {{TEXT("")},
+               {TEXT("{\"json\":1}")},
+               {TEXT("HTTP/1.1 200 OK\r\nA: b\r\n")},
+               {TEXT("HTTP/1.1 abc\r\n\r\n")},
+               {TEXT("HTTP/1.1 99\r\n\r\nx")},
+               {TEXT("HTTP/1.1 700 X\r\n\r\n")},
+               {TEXT("http/1.1 200 OK\r\n\r\n")},
+               {TEXT("HTTP/1.1200 OK\r\n\r\n")},
+               {TEXT("\r\nHTTP/1.1 200 OK\r\n\r\n")},
+               {TEXT("HTTP/1.1 ")},
+               {TEXT("HTTP/")}};
     for (size_t i = 0; i < LP_COUNT(bad); i++) {
         const char *read = read_back(*state, bad[i].bytes, bad[i].len, 1000);
         if (strncmp(read, "data: ", 6)) fail_msg("%s: %s", bad[i].bytes, read);
@@ -158,7 +191,8 @@ static void a_body_past_the_limit_is_too_large(void **state)
 
 static void the_folder_of_the_slot_comes_first(void **state)
 {
-    struct lp_http_reply plain = {.status = 200, .body = lp_slice_of("any")}, of_slot = {.status = 201, .body = lp_slice_of("slot")}, back = {0};
+    struct lp_http_reply plain = {.status = 200, .body = lp_slice_of("any")},
+                         of_slot = {.status = 201, .body = lp_slice_of("slot")}, back = {0};
     LP_AUTO(lp_buf) storage = {0};
     assert_ok(lp_replay_write(*state, "x.http", &plain, &err));
     assert_ok(lp_replay_write(path_in(*state, "20121001T180000Z"), "x.http", &of_slot, &err));

@@ -15,10 +15,14 @@ static void only_what_may_go_better_is_tried_again(void **state)
         bool wanted = status == 408 || status == 425 || status == 429 || (status >= 500 && status < 600);
         if (lp_retry_outcome(LP_HTTP_ANSWERED, status) != wanted) fail_msg("status %d", status);
     }
-    static const bool wanted[LP_HTTP_OUTCOME_COUNT] = {[LP_HTTP_CONNECT_FAILED] = true, [LP_HTTP_TIMED_OUT] = true, [LP_HTTP_CUT_SHORT] = true, [LP_HTTP_GARBLED] = true};
+    static const bool wanted[LP_HTTP_OUTCOME_COUNT] = {[LP_HTTP_CONNECT_FAILED] = true,
+                                                       [LP_HTTP_TIMED_OUT] = true,
+                                                       [LP_HTTP_CUT_SHORT] = true,
+                                                       [LP_HTTP_GARBLED] = true};
     for (int outcome = LP_HTTP_ANSWERED + 1; outcome < LP_HTTP_OUTCOME_COUNT; outcome++)
         for (int status = 0; status < 600; status += 100)
-            if (lp_retry_outcome((enum lp_http_outcome)outcome, status) != wanted[outcome]) fail_msg("%s", lp_http_outcome_name((enum lp_http_outcome)outcome));
+            if (lp_retry_outcome((enum lp_http_outcome)outcome, status) != wanted[outcome])
+                fail_msg("%s", lp_http_outcome_name((enum lp_http_outcome)outcome));
     assert_string_equal(lp_http_outcome_name(LP_HTTP_ANSWERED), "answered");
 }
 
@@ -50,8 +54,19 @@ static void retry_after_is_read_as_seconds_or_as_a_date(void **state)
 
 static void a_retry_after_that_cannot_be_read_is_none(void **state)
 {
-    static const char *const bad[] = {"", "soon", "-5", "+5", "5.5", "5 s", "1e3", "0x5", " 5", "2012-10-01T18:00:00Z", "Mon, 01 Oct 2012 18:00:00 CET",
-                                      "a text that is much longer than any date that has ever been sent by a server in its header"};
+    static const char *const bad[] = {
+        "",
+        "soon",
+        "-5",
+        "+5",
+        "5.5",
+        "5 s",
+        "1e3",
+        "0x5",
+        " 5",
+        "2012-10-01T18:00:00Z",
+        "Mon, 01 Oct 2012 18:00:00 CET",
+        "a text that is much longer than any date that has ever been sent by a server in its header"};
     for (size_t i = 0; i < LP_COUNT(bad); i++)
         if (asked(bad[i], NULL, 0) != LP_RETRY_AFTER_NONE) fail_msg("\"%s\" is read", bad[i]);
     assert_int_equal(asked(NULL, NULL, 0), LP_RETRY_AFTER_NONE);
@@ -72,7 +87,8 @@ static void an_absurd_retry_after_is_long_and_no_overflow(void **state)
 
 static void what_would_not_help_is_not_done(void **state)
 {
-    struct lp_retry_policy once = {.attempts = 1, .base_ms = 500, .cap_ms = 20000}, none = {.base_ms = 500, .cap_ms = 20000};
+    struct lp_retry_policy once = {.attempts = 1, .base_ms = 500, .cap_ms = 20000},
+                           none = {.base_ms = 500, .cap_ms = 20000};
     assert_false(lp_retry_decide(&policy, 1, 0, false, LP_RETRY_AFTER_NONE, 0).retry);
     assert_false(lp_retry_decide(&once, 1, 0, true, LP_RETRY_AFTER_NONE, 0).retry);
     assert_false(lp_retry_decide(&none, 1, 0, true, LP_RETRY_AFTER_NONE, 0).retry);
@@ -93,7 +109,8 @@ static void the_wait_is_spread_from_nothing_to_twice_as_much_each_time(void **st
         assert_int_equal(lp_retry_decide(&many, attempt, 0, true, LP_RETRY_AFTER_NONE, 0).wait_ms, 0);
         assert_int_equal(lp_retry_decide(&many, attempt, 0, true, LP_RETRY_AFTER_NONE, UINT64_MAX).wait_ms, ceiling);
         for (int i = 0; i < 10000; i++) {
-            struct lp_retry_verdict v = lp_retry_decide(&many, attempt, 0, true, LP_RETRY_AFTER_NONE, next_random(&random));
+            struct lp_retry_verdict v =
+                lp_retry_decide(&many, attempt, 0, true, LP_RETRY_AFTER_NONE, next_random(&random));
             assert_true(v.retry && v.wait_ms >= 0 && v.wait_ms <= ceiling);
             sum += v.wait_ms;
         }
@@ -124,16 +141,21 @@ static void nobody_waits_past_the_deadline(void **state)
     for (size_t e = 0; e < LP_COUNT(elapsed); e++)
         for (size_t a = 0; a < LP_COUNT(after); a++)
             for (int i = 0; i < 100; i++) {
-                struct lp_retry_verdict v = lp_retry_decide(&policy, 1, elapsed[e], true, after[a], next_random(&random));
+                struct lp_retry_verdict v =
+                    lp_retry_decide(&policy, 1, elapsed[e], true, after[a], next_random(&random));
                 assert_true(*v.why);
-                if (v.retry && elapsed[e] + v.wait_ms >= policy.deadline_ms) fail_msg("%lld + %lld", (long long)elapsed[e], (long long)v.wait_ms);
-                if (after[a] > 0 && elapsed[e] + after[a] < policy.deadline_ms) assert_true(v.retry && v.wait_ms >= after[a]);
+                if (v.retry && elapsed[e] + v.wait_ms >= policy.deadline_ms)
+                    fail_msg("%lld + %lld", (long long)elapsed[e], (long long)v.wait_ms);
+                if (after[a] > 0 && elapsed[e] + after[a] < policy.deadline_ms)
+                    assert_true(v.retry && v.wait_ms >= after[a]);
                 if (after[a] > 0 && elapsed[e] + after[a] >= policy.deadline_ms) assert_false(v.retry);
                 retried += v.retry;
             }
     assert_true(retried > 1000);
-    assert_string_equal(lp_retry_decide(&policy, 1, 0, true, 300000, 0).why, "gave up: the server asks to wait 5 min, past the deadline of 2 min");
-    assert_string_equal(lp_retry_decide(&policy, 1, 120000, true, LP_RETRY_AFTER_NONE, 0).why, "gave up: the deadline of 2 min has passed");
+    assert_string_equal(lp_retry_decide(&policy, 1, 0, true, 300000, 0).why,
+                        "gave up: the server asks to wait 5 min, past the deadline of 2 min");
+    assert_string_equal(lp_retry_decide(&policy, 1, 120000, true, LP_RETRY_AFTER_NONE, 0).why,
+                        "gave up: the deadline of 2 min has passed");
 }
 
 static void an_attempt_may_take_what_the_deadline_leaves(void **state)
@@ -162,8 +184,18 @@ static void rates_are_read_with_their_period(void **state)
     static const struct {
         const char *text;
         int64_t count, seconds;
-    } good[] = {{"60/min", 60, 60}, {"10/s", 10, 1}, {"1/sec", 1, 1}, {"5000/h", 5000, 3600}, {"1000000/day", 1000000, 86400}, {" 60 / minute ", 60, 60}, {"1/d", 1, 86400}, {"2/m", 2, 60}};
-    static const char *const bad[] = {"", "60", "/min", "60/", "0/s", "-1/s", "1.5/s", "1000001/s", "60/week", "60/min x", "60 per min", "60//min", "60/Min", "99999999999999999999/s", "60/minutes"};
+    } good[] = {{"60/min", 60, 60},
+                {"10/s", 10, 1},
+                {"1/sec", 1, 1},
+                {"5000/h", 5000, 3600},
+                {"1000000/day", 1000000, 86400},
+                {" 60 / minute ", 60, 60},
+                {"1/d", 1, 86400},
+                {"2/m", 2, 60}};
+    static const char *const bad[] = {
+        "",          "60",      "/min",     "60/",        "0/s",     "-1/s",   "1.5/s",
+        "1000001/s", "60/week", "60/min x", "60 per min", "60//min", "60/Min", "99999999999999999999/s",
+        "60/minutes"};
     struct lp_rate_spec spec;
     for (size_t i = 0; i < LP_COUNT(good); i++) {
         assert_ok(lp_rate_parse(good[i].text, &spec, &err));
@@ -194,14 +226,16 @@ static void over_a_long_time_the_rate_is_exact(void **state)
     static const struct {
         const char *text;
         int64_t seconds, wanted; /* what the bucket begins with included */
-    } known[] = {{"10/s", 1000, 10010}, {"60/min", 3600, 3601}, {"7/min", 86400, 10081}, {"5000/h", 36000, 50001}, {"1/d", 864000, 11}, {"1000/s", 10, 11000}, {"3/s", 1000, 3003}};
+    } known[] = {{"10/s", 1000, 10010}, {"60/min", 3600, 3601}, {"7/min", 86400, 10081}, {"5000/h", 36000, 50001},
+                 {"1/d", 864000, 11},   {"1000/s", 10, 11000},  {"3/s", 1000, 3003}};
     for (size_t i = 0; i < LP_COUNT(known); i++) {
         struct lp_rate_spec spec;
         struct lp_rate rate;
         assert_ok(lp_rate_parse(known[i].text, &spec, &err));
         lp_rate_init(&rate, spec, 12345);
         int64_t count = passed_within(&rate, 12345, known[i].seconds * SECOND_US);
-        if (count < known[i].wanted - 1 || count > known[i].wanted) fail_msg("%s: %lld", known[i].text, (long long)count);
+        if (count < known[i].wanted - 1 || count > known[i].wanted)
+            fail_msg("%s: %lld", known[i].text, (long long)count);
     }
 }
 

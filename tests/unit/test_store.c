@@ -225,10 +225,42 @@ static void many_uploads_are_written_in_turn(void **state)
     }
 }
 
-static const char *const odd_keys[] = {
-    "a b/c d.csv", " leading", "trailing ", "dt=2012-10-01/x", "a+b/c++", "a%2Fb", "a%20b", "100%", "%", "Zürich/日本/🌧", "a&b?c#d;e",
-    "'quoted'", "\"quoted\"", "a\\b", "*", "[x]", "~", "$HOME", "{a}", "a:b", "..a", "a..", "...", ".hidden", "a/.b/c", "-", "--x", "a\tb", "a\nb",
-    "UPPER", "upper", "x", "e\xCC\x81", "\xC3\xA9", "col=__HIVE_DEFAULT_PARTITION__/x", "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p"};
+static const char *const odd_keys[] = {"a b/c d.csv",
+                                       " leading",
+                                       "trailing ",
+                                       "dt=2012-10-01/x",
+                                       "a+b/c++",
+                                       "a%2Fb",
+                                       "a%20b",
+                                       "100%",
+                                       "%",
+                                       "Zürich/日本/🌧",
+                                       "a&b?c#d;e",
+                                       "'quoted'",
+                                       "\"quoted\"",
+                                       "a\\b",
+                                       "*",
+                                       "[x]",
+                                       "~",
+                                       "$HOME",
+                                       "{a}",
+                                       "a:b",
+                                       "..a",
+                                       "a..",
+                                       "...",
+                                       ".hidden",
+                                       "a/.b/c",
+                                       "-",
+                                       "--x",
+                                       "a\tb",
+                                       "a\nb",
+                                       "UPPER",
+                                       "upper",
+                                       "x",
+                                       "e\xCC\x81",
+                                       "\xC3\xA9",
+                                       "col=__HIVE_DEFAULT_PARTITION__/x",
+                                       "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p"};
 
 static void odd_keys_are_keys_and_none_is_another(void **state)
 {
@@ -425,7 +457,11 @@ static void any_history_leaves_what_was_committed_last(void **state)
     for (size_t k = 0; k < 4; k++) lp_upload_abort(&open[k]);
 }
 
-#define CONTRACT(test) {#test " (directory)", test, in_directory, close_home, NULL}, {#test " (memory)", test, in_memory, close_home, NULL}
+#define CONTRACT(test)                                            \
+    {#test " (directory)", test, in_directory, close_home, NULL}, \
+    {                                                             \
+        #test " (memory)", test, in_memory, close_home, NULL      \
+    }
 
 int main(void)
 {

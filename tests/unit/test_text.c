@@ -13,14 +13,42 @@ static void bad_utf_8_is_found_at_its_first_byte(void **state)
     static const struct {
         const char *text;
         size_t len, bad;
-    } known[] = {
-        {TEXT(""), 0}, {TEXT("plain"), 5}, {TEXT("Zürich 日本 🌧"), 19}, {TEXT("a\0b"), 3}, {TEXT("\xEF\xBF\xBD"), 3}, {TEXT("\xF4\x8F\xBF\xBF"), 4},
-        {TEXT("\xED\x9F\xBF"), 3}, {TEXT("\xEE\x80\x80"), 3}, {TEXT("\xC2\x80"), 2}, {TEXT("\xE0\xA0\x80"), 3}, {TEXT("\xF0\x90\x80\x80"), 4},
-        {TEXT("\x80"), 0}, {TEXT("ab\xBF"), 2}, {TEXT("\xC0\x80"), 0}, {TEXT("\xC1\xBF"), 0}, {TEXT("\xC3"), 0}, {TEXT("a\xC3("), 1},
-        {TEXT("\xE0\x9F\xBF"), 0}, {TEXT("\xE2\x82"), 0}, {TEXT("x\xE2\x28\xA1"), 1}, {TEXT("\xE2\x82\x28"), 0}, {TEXT("\xED\xA0\x80"), 0},
-        {TEXT("\xED\xBF\xBF"), 0}, {TEXT("\xF0\x8F\xBF\xBF"), 0}, {TEXT("\xF0\x9F\x8C"), 0}, {TEXT("\xF0\x28\x8C\xBC"), 0}, {TEXT("\xF0\x90\x28\xBC"), 0},
-        {TEXT("\xF0\x28\x8C\x28"), 0}, {TEXT("\xF4\x90\x80\x80"), 0}, {TEXT("\xF5\x80\x80\x80"), 0}, {TEXT("\xF8\x88\x80\x80\x80"), 0},
-        {TEXT("\xFC\x84\x80\x80\x80\x80"), 0}, {TEXT("\xFE"), 0}, {TEXT("\xFF"), 0}, {TEXT("Z\xFCrich"), 1}, {TEXT("ok\xC3\xBC\xC3"), 4}};
+    } known[] = {{TEXT(""), 0},
+                 {TEXT("plain"), 5},
+                 {TEXT("Zürich 日本 🌧"), 19},
+                 {TEXT("a\0b"), 3},
+                 {TEXT("\xEF\xBF\xBD"), 3},
+                 {TEXT("\xF4\x8F\xBF\xBF"), 4},
+                 {TEXT("\xED\x9F\xBF"), 3},
+                 {TEXT("\xEE\x80\x80"), 3},
+                 {TEXT("\xC2\x80"), 2},
+                 {TEXT("\xE0\xA0\x80"), 3},
+                 {TEXT("\xF0\x90\x80\x80"), 4},
+                 {TEXT("\x80"), 0},
+                 {TEXT("ab\xBF"), 2},
+                 {TEXT("\xC0\x80"), 0},
+                 {TEXT("\xC1\xBF"), 0},
+                 {TEXT("\xC3"), 0},
+                 {TEXT("a\xC3("), 1},
+                 {TEXT("\xE0\x9F\xBF"), 0},
+                 {TEXT("\xE2\x82"), 0},
+                 {TEXT("x\xE2\x28\xA1"), 1},
+                 {TEXT("\xE2\x82\x28"), 0},
+                 {TEXT("\xED\xA0\x80"), 0},
+                 {TEXT("\xED\xBF\xBF"), 0},
+                 {TEXT("\xF0\x8F\xBF\xBF"), 0},
+                 {TEXT("\xF0\x9F\x8C"), 0},
+                 {TEXT("\xF0\x28\x8C\xBC"), 0},
+                 {TEXT("\xF0\x90\x28\xBC"), 0},
+                 {TEXT("\xF0\x28\x8C\x28"), 0},
+                 {TEXT("\xF4\x90\x80\x80"), 0},
+                 {TEXT("\xF5\x80\x80\x80"), 0},
+                 {TEXT("\xF8\x88\x80\x80\x80"), 0},
+                 {TEXT("\xFC\x84\x80\x80\x80\x80"), 0},
+                 {TEXT("\xFE"), 0},
+                 {TEXT("\xFF"), 0},
+                 {TEXT("Z\xFCrich"), 1},
+                 {TEXT("ok\xC3\xBC\xC3"), 4}};
     for (size_t i = 0; i < LP_COUNT(known); i++)
         if (lp_utf8_check(known[i].text, known[i].len) != known[i].bad) fail_msg("%zu: \"%s\"", i, known[i].text);
 }
@@ -86,12 +114,25 @@ static void text_is_cut_to_fit_its_cells(void **state)
 
 static void a_mistyped_word_finds_what_was_meant(void **state)
 {
-    static const char *const words[] = {"nullable", "from", "type", "unit", "unique", "description", "default", "parse", "in_range"};
+    static const char *const words[] = {"nullable",    "from",    "type",  "unit",    "unique",
+                                        "description", "default", "parse", "in_range"};
     static const struct {
         const char *word, *meant;
-    } known[] = {{"nulable", "nullable"}, {"nullabel", "nullable"}, {"form", "from"}, {"tpye", "type"}, {"units", "unit"}, {"desc", "description"},
-                 {"descripton", "description"}, {"defualt", "default"}, {"inrange", "in_range"}, {"from", "from"}, {"banana", NULL}, {"", NULL},
-                 {"x", NULL}, {"description of the column that is far too long to be meant as any of these words", NULL}, {"Type", "type"}};
+    } known[] = {{"nulable", "nullable"},
+                 {"nullabel", "nullable"},
+                 {"form", "from"},
+                 {"tpye", "type"},
+                 {"units", "unit"},
+                 {"desc", "description"},
+                 {"descripton", "description"},
+                 {"defualt", "default"},
+                 {"inrange", "in_range"},
+                 {"from", "from"},
+                 {"banana", NULL},
+                 {"", NULL},
+                 {"x", NULL},
+                 {"description of the column that is far too long to be meant as any of these words", NULL},
+                 {"Type", "type"}};
     for (size_t i = 0; i < LP_COUNT(known); i++) {
         const char *near = lp_text_nearest(known[i].word, strlen(known[i].word), words, LP_COUNT(words));
         if (!known[i].meant && near) fail_msg("%s is near %s", known[i].word, near);
@@ -244,7 +285,8 @@ static void texts_in_an_arena_are_whole_copies(void **state)
 {
     LP_AUTO(lp_arena) a = {0};
     char text[] = "abc";
-    char *copy = lp_arena_strdup(&a, text), *part = lp_arena_strndup(&a, text, 2), *empty = lp_arena_strndup(&a, NULL, 0);
+    char *copy = lp_arena_strdup(&a, text), *part = lp_arena_strndup(&a, text, 2),
+         *empty = lp_arena_strndup(&a, NULL, 0);
     text[0] = 'x';
     assert_string_equal(copy, "abc");
     assert_string_equal(part, "ab");
