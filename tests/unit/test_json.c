@@ -168,6 +168,29 @@ static void any_cap_of_the_arena_is_a_limit_and_nothing_else(void **state)
     assert_true(limited > 20);
 }
 
+/* json_equal, but for a whole number past 2^53: written as 9007199254740993.0 it may be kept exactly, as an integer. */
+static bool same(const json_t *ours, const json_t *theirs)
+{
+    if (json_is_integer(ours) && json_is_real(theirs))
+        return (double)json_integer_value(ours) == json_real_value(theirs) && fabs(json_real_value(theirs)) >= 0x1p53;
+    if (json_typeof(ours) != json_typeof(theirs)) return false;
+    if (json_is_array(ours)) {
+        bool all = json_array_size(ours) == json_array_size(theirs);
+        for (size_t i = 0; all && i < json_array_size(ours); i++)
+            all = same(json_array_get(ours, i), json_array_get(theirs, i));
+        return all;
+    }
+    if (json_is_object(ours)) {
+        const char *key;
+        json_t *value;
+        bool all = json_object_size(ours) == json_object_size(theirs);
+        json_object_foreach ((json_t *)(uintptr_t)ours, key, value)
+            all = all && same(value, json_object_get(theirs, key));
+        return all;
+    }
+    return json_equal(ours, theirs);
+}
+
 /* jansson's own reader is the judge of texts with a byte changed, taken out, put in or cut off. */
 static void assert_judged_alike(const char *text, size_t len, size_t *accepted)
 {
@@ -177,7 +200,7 @@ static void assert_judged_alike(const char *text, size_t len, size_t *accepted)
     enum lp_code code = lp_json_parse(&a, text, len, &ours, &err);
     json_t *theirs = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &theirs_error);
     bool overflow = !theirs && json_error_code(&theirs_error) == json_error_numeric_overflow;
-    bool alike = !code == !!theirs && (code || json_equal(ours, theirs));
+    bool alike = !code == !!theirs && (code || same(ours, theirs));
     json_decref(theirs);
     if (!alike && !overflow) fail_msg("%.*s: %s", (int)len, text, code ? err.text : "accepted, or with other values");
     *accepted += !code;
