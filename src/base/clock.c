@@ -266,6 +266,8 @@ size_t lp_time_format(int64_t us, const char *format, char *out, size_t out_byte
 #pragma GCC diagnostic pop
 }
 
+#define LONGEST_MS 1e15 /* what a double counts in whole milliseconds, with room */
+
 bool lp_duration_parse(const char *text, int64_t *ms)
 {
     static const struct { const char *unit; double ms; } units[] = {{"ms", 1}, {"s", 1e3}, {"m", 6e4}, {"min", 6e4}, {"h", 3.6e6}, {"d", 8.64e7}};
@@ -278,6 +280,7 @@ bool lp_duration_parse(const char *text, int64_t *ms)
     if (!digits || digits > 12 || !lp_double_parse(text, digits, &value)) return false;
     for (size_t i = 0; i < LP_COUNT(units); i++) {
         if (strcmp(text + digits, units[i].unit)) continue;
+        if (value * units[i].ms > LONGEST_MS) return false;
         *ms = (int64_t)(value * units[i].ms + 0.5);
         return true;
     }
@@ -288,7 +291,7 @@ void lp_duration_format(int64_t ms, char out[LP_TIME_TEXT_BYTES])
 {
     int64_t s = (ms + 500) / 1000, minutes = s / 60;
     if (ms < 1000) snprintf(out, LP_TIME_TEXT_BYTES, "%lld ms", (long long)ms);
-    else if (ms < 60000) snprintf(out, LP_TIME_TEXT_BYTES, ms % 1000 < 50 ? "%.0f s" : "%.1f s", (double)ms / 1000);
+    else if (ms < 59950) snprintf(out, LP_TIME_TEXT_BYTES, ms % 1000 < 50 ? "%.0f s" : "%.1f s", (double)ms / 1000);
     else if (minutes < 60) snprintf(out, LP_TIME_TEXT_BYTES, s % 60 ? "%lld min %02lld s" : "%lld min", (long long)minutes, (long long)(s % 60));
     else if (minutes < 48 * 60) snprintf(out, LP_TIME_TEXT_BYTES, minutes % 60 ? "%lld h %02lld min" : "%lld h", (long long)(minutes / 60), (long long)(minutes % 60));
     else snprintf(out, LP_TIME_TEXT_BYTES, "%lld days", (long long)((s + 43200) / 86400));

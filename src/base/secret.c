@@ -114,8 +114,10 @@ static size_t read_escape(const char *at, size_t len, char out[4], size_t *count
         size_t used = read_json_escape(at, len, out, count);
         return used ? used : 1;
     }
-    if (!strchr("\\\"/", at[1]) || !at[1]) return 1;
-    out[0] = at[1];
+    static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
+    const char *name = at[1] ? strchr(names, at[1]) : NULL;
+    if (!name) return 1;
+    out[0] = values[name - names];
     return 2;
 }
 

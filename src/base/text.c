@@ -136,6 +136,8 @@ void lp_text_cut_middle(struct lp_buf *out, const char *text, size_t len, size_t
     lp_buf_put(out, text, (size_t)(after_columns(text, text + len, left) - text));
     lp_buf_puts(out, "…");
     const char *tail = after_columns(text, text + len, width - right);
+    /* A wide character that the cut would go through stays out. */
+    while (tail < text + len && lp_text_columns(tail, (size_t)(text + len - tail)) > right) lp_utf8_next(&tail, text + len);
     lp_buf_put(out, tail, (size_t)(text + len - tail));
 }
 

@@ -95,11 +95,18 @@ static struct lp_slice line_of(const struct lp_faults *f, size_t number)
 
 #define EXCERPT_COLUMNS 100
 
+static void blank_controls(struct lp_buf *text)
+{
+    for (size_t i = 0; i < text->len; i++)
+        if ((unsigned char)text->data[i] < 0x20) text->data[i] = ' ';
+}
+
 /* How wide a piece of the file is as it is shown, secrets masked. */
 static size_t shown_columns(const char *from, const char *to)
 {
     LP_AUTO(lp_buf) shown = {0};
     lp_secret_mask(from, (size_t)(to - from), &shown);
+    blank_controls(&shown);
     return lp_text_columns(lp_buf_text(&shown), shown.len);
 }
 
@@ -116,8 +123,7 @@ static void put_excerpt(const struct lp_faults *f, const struct lp_fault *fault,
         while (lp_text_columns(at, (size_t)(place - at)) > 40) lp_utf8_next(&at, end);
     struct lp_buf shown = {0};
     lp_secret_mask(at, (size_t)(end - at), &shown);
-    for (size_t i = 0; i < shown.len; i++)
-        if ((unsigned char)shown.data[i] < 0x20) shown.data[i] = ' ';
+    blank_controls(&shown);
     lp_buf_printf(out, "%5zu | %s", fault->line, moved ? "…" : "");
     lp_text_cut(out, lp_buf_text(&shown), shown.len, EXCERPT_COLUMNS);
     lp_buf_release(&shown);

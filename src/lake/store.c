@@ -1,5 +1,19 @@
 #include "lake/store.h"
 
+#include <string.h>
+
+enum lp_code lp_store_check_key(const char *key, struct lp_err *err)
+{
+    size_t len;
+    if (!*key || strlen(key) > LP_STORE_KEY_BYTES) return lp_fail(err, LP_BUG, "\"%.100s\" is not a key", key);
+    for (const char *at = key;; at += len + 1) {
+        len = strcspn(at, "/");
+        bool part = *at == '.' && len > 5 && !memcmp(at + len - 5, ".part", 5);
+        if (!len || len > 240 || part || (len == 1 && *at == '.') || (len == 2 && !memcmp(at, "..", 2))) return lp_fail(err, LP_BUG, "\"%.100s\" is not a key", key);
+        if (!at[len]) return LP_OK;
+    }
+}
+
 enum lp_code lp_upload_commit(struct lp_upload **u, struct lp_err *err)
 {
     struct lp_upload *upload = *u;

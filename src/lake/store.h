@@ -3,7 +3,8 @@
  *          existing key replaces it. A lock on a key is held by one run at a time and goes with its process.
  * Owns:    the store owns its state; an upload or lock belongs to the caller until commit, abort or unlock, which free
  *          it and set the pointer to NULL even when they fail.
- * Units:   bytes; keys are relative, '/'-separated, without "." or "..", at most 1,024 bytes.
+ * Units:   bytes; keys are relative, '/'-separated, without "." or "..", at most 1,024 bytes, 240 between two slashes;
+ *          .NAME.part is the directory's own.
  * Errors:  LP_NOTFOUND (read), LP_LOCKED (lock), LP_LIMIT, LP_IO, LP_NOMEM. Write errors stick: commit reports one that
  *          was not looked at.
  * Threads: one upload per thread; a store may be shared.
@@ -16,6 +17,8 @@
 struct lp_store;
 struct lp_upload;
 struct lp_lock;
+
+#define LP_STORE_KEY_BYTES 1024
 
 struct lp_store_ops {
     const char *scheme;
@@ -48,6 +51,8 @@ void lp_upload_abort(struct lp_upload **u); /* *u may be NULL */
 /* begin, write, commit for what is in memory already. */
 enum lp_code lp_store_put(struct lp_store *s, const char *key, const void *bytes, size_t len, struct lp_err *err) LP_CHECKED;
 
+/* LP_BUG unless the key is one: for those who write a store. */
+enum lp_code lp_store_check_key(const char *key, struct lp_err *err) LP_CHECKED;
 /* The home an address names: a directory. */
 enum lp_code lp_store_open(const char *to, struct lp_store **out, struct lp_err *err) LP_CHECKED;
 void lp_store_free(struct lp_store *s);

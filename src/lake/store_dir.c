@@ -49,6 +49,7 @@ static const struct lp_upload_ops upload_ops = {write_bytes, park, commit, abort
 
 static enum lp_code begin(struct lp_store *s, const char *key, struct lp_upload **out, struct lp_err *err)
 {
+    LP_TRY(lp_store_check_key(key, err));
     struct dir_upload *u = calloc(1, sizeof *u);
     char *path = path_of(s, key);
     enum lp_code code = u && path ? lp_newfile_begin(&u->file, path, err) : lp_nomem(err);
@@ -64,6 +65,7 @@ static enum lp_code begin(struct lp_store *s, const char *key, struct lp_upload 
 
 static enum lp_code read_object(struct lp_store *s, const char *key, struct lp_buf *out, struct lp_err *err)
 {
+    LP_TRY(lp_store_check_key(key, err));
     char *path = path_of(s, key);
     enum lp_code code = path ? lp_file_read(path, out, err) : lp_nomem(err);
     free(path);
@@ -72,6 +74,7 @@ static enum lp_code read_object(struct lp_store *s, const char *key, struct lp_b
 
 static enum lp_code remove_object(struct lp_store *s, const char *key, struct lp_err *err)
 {
+    LP_TRY(lp_store_check_key(key, err));
     char *path = path_of(s, key);
     enum lp_code code = path ? lp_file_remove(path, err) : lp_nomem(err);
     free(path);

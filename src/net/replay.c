@@ -7,18 +7,20 @@
 
 #define HEAD_BYTES ((size_t)64 * 1024) /* room for what stands before the body */
 
-static bool plain(unsigned char c)
+/* A comma joins values, so that within one of several it is written as %2C. */
+static bool plain(unsigned char c, bool several)
 {
+    if (c == ',') return !several;
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c && strchr(" ,._-", c));
 }
 
-static void put_name(struct lp_buf *out, struct lp_slice value)
+static void put_name(struct lp_buf *out, struct lp_slice value, bool several)
 {
     for (const char *at = value.at, *end = value.at + value.len; at < end;) {
         const char *next = at;
         bool broken = lp_utf8_next(&next, end) == 0xFFFD && next - at == 1;
         bool dot = !out->len && *at == '.';
-        if (((unsigned char)*at < 0x80 && plain((unsigned char)*at) && !dot) || ((unsigned char)*at >= 0x80 && !broken)) lp_buf_put(out, at, (size_t)(next - at));
+        if (((unsigned char)*at < 0x80 && plain((unsigned char)*at, several) && !dot) || ((unsigned char)*at >= 0x80 && !broken)) lp_buf_put(out, at, (size_t)(next - at));
         else
             for (const char *byte = at; byte < next; byte++) lp_buf_printf(out, "%%%02X", (unsigned char)*byte);
         at = next;
@@ -37,7 +39,7 @@ enum lp_code lp_replay_name(const struct lp_slice *values, size_t count, struct 
     LP_AUTO(lp_buf) name = {0};
     for (size_t i = 0; i < count; i++) {
         if (i) lp_buf_puts(&name, ", ");
-        put_name(&name, values[i]);
+        put_name(&name, values[i], count > 1);
     }
     if (!count) lp_buf_puts(&name, "reply");
     else if (!name.len) lp_buf_putc(&name, '%');

@@ -15,9 +15,10 @@
 
 #define LP_REPLAY_NAME_BYTES 200 /* of the name, without ".http" */
 
-/* Appends the file name, ".http" included: the values joined by ", ". Bytes other than letters, digits, space , . _ -
- * and valid UTF-8 become %XX, so does a leading dot; without values it is "reply.http", with nothing but empty ones
- * "%.http". A name over LP_REPLAY_NAME_BYTES is cut and ends in - and 8 hex digits of a hash of it all. */
+/* Appends the file name, ".http" included: the values joined by ", ", so that a comma within one of several is %2C. Bytes
+ * other than letters, digits, space , . _ - and valid UTF-8 become %XX, so does a leading dot; without values it is
+ * "reply.http", with one that is empty "%.http". A name over LP_REPLAY_NAME_BYTES is cut and ends in - and 8 hex digits
+ * of a hash of it all. */
 enum lp_code lp_replay_name(const struct lp_slice *values, size_t count, struct lp_buf *out, struct lp_err *err)
     LP_CHECKED;
 

@@ -13,7 +13,7 @@
 
 static bool whole(double d, int64_t *out)
 {
-    if (!(fabs(d) <= EXACT_DOUBLE) || d != trunc(d)) return false;
+    if (!(fabs(d) < EXACT_DOUBLE) || d != trunc(d)) return false;
     *out = (int64_t)d;
     return true;
 }
@@ -59,7 +59,7 @@ static bool parse_instant_text(const struct lp_column *c, struct lp_slice text, 
         return lp_double_parse(text.at, text.len, &real) && set_unix_real(c, real, out);
     }
     if (c->time_form == LP_TIME_STRPTIME) {
-        if (text.len >= sizeof copy) return false;
+        if (text.len >= sizeof copy || memchr(text.at, '\0', text.len)) return false;
         memcpy(copy, text.at, text.len);
         copy[text.len] = '\0';
         return lp_time_parse_format(copy, c->parse, &us) && set_instant(c, us, out);
