@@ -46,16 +46,6 @@ static struct memory_object **object_find(struct memory_object **list, const cha
     return list;
 }
 
-static bool key_allowed(const char *key)
-{
-    if (!*key || strlen(key) > 1024) return false;
-    for (const char *at = key;; at += strcspn(at, "/") + 1) {
-        size_t len = strcspn(at, "/");
-        if (!len || (len == 1 && *at == '.') || (len == 2 && !strncmp(at, "..", 2))) return false;
-        if (!at[len]) return true;
-    }
-}
-
 static enum lp_code memory_write(struct lp_upload *upload, const void *bytes, size_t len, struct lp_err *err)
 {
     struct memory_upload *u = (struct memory_upload *)upload;
@@ -98,7 +88,7 @@ static const struct lp_upload_ops memory_upload_ops = {memory_write, memory_park
 static enum lp_code memory_begin(struct lp_store *s, const char *key, struct lp_upload **out, struct lp_err *err)
 {
     struct memory_store *m = (struct memory_store *)s;
-    if (!key_allowed(key)) return lp_fail(err, LP_BUG, "\"%.60s\" is no key", key);
+    LP_TRY(lp_store_check_key(key, err));
     struct memory_upload *u = calloc(1, sizeof *u);
     if (!u) return lp_nomem(err);
     *u = (struct memory_upload){.upload.ops = &memory_upload_ops, .store = m, .object = object_new(key)};
@@ -109,6 +99,7 @@ static enum lp_code memory_begin(struct lp_store *s, const char *key, struct lp_
 
 static enum lp_code memory_read(struct lp_store *s, const char *key, struct lp_buf *out, struct lp_err *err)
 {
+    LP_TRY(lp_store_check_key(key, err));
     const struct memory_object *o = *object_find(&((struct memory_store *)s)->objects, key);
     if (!o) return lp_fail(err, LP_NOTFOUND, "%s: not there", key);
     lp_buf_put(out, lp_buf_text(&o->bytes), o->bytes.len);
@@ -124,12 +115,14 @@ static void drop(struct memory_object **list, const char *key)
 
 static enum lp_code memory_remove(struct lp_store *s, const char *key, struct lp_err *err)
 {
+    LP_TRY(lp_store_check_key(key, err));
     drop(&((struct memory_store *)s)->objects, key);
     return LP_OK;
 }
 
 static enum lp_code memory_lock(struct lp_store *s, const char *key, struct lp_lock **out, struct lp_err *err)
 {
+    LP_TRY(lp_store_check_key(key, err));
     struct memory_object **at = object_find(&((struct memory_store *)s)->locks, key);
     if (*at) return lp_fail(err, LP_LOCKED, "another run holds %s", key);
     struct lp_lock *l = calloc(1, sizeof *l);

@@ -187,6 +187,10 @@ static void a_caret_stands_under_the_place(void **state)
     assert_string_equal(excerpt("日本: vale\r\nb", 1, 5, 4, NULL),
                         "p.yaml:1:5: wrong\n    1 | 日本: vale\n      |       ^^^^\n");
     assert_string_equal(excerpt("a: 1", 1, 5, 1, NULL), "p.yaml:1:5: wrong\n    1 | a: 1\n      |     ^\n");
+    assert_string_equal(excerpt("a:\tvale\t\tx", 1, 4, 4, NULL),
+                        "p.yaml:1:4: wrong\n    1 | a: vale  x\n      |    ^^^^\n");
+    assert_string_equal(excerpt("a:\tvale\t\tx", 1, 10, 1, NULL),
+                        "p.yaml:1:10: wrong\n    1 | a: vale  x\n      |          ^\n");
     assert_string_equal(excerpt("a: 1", 7, 1, 1, "add it"), "p.yaml:7:1: wrong; add it\n");
     assert_int_equal(lp_secret_add("topsecret", 9, NULL), LP_OK);
     assert_string_equal(excerpt("key: topsecret # x", 1, 16, 3, NULL),

@@ -121,6 +121,14 @@ static void a_bigint_takes_whole_numbers_of_64_bits_however_written(void **state
         else assert_column(&bigint, &known[i], 1);
 }
 
+static void a_whole_number_past_2_to_the_53_is_never_rounded(void **state)
+{
+    const struct lp_column bigint = {.type = LP_TYPE_BIGINT};
+    assert_string_not_equal(judged(&bigint, "9007199254740993.0", false), "9007199254740992");
+    assert_string_not_equal(judged(&bigint, "-9007199254740993.0", false), "-9007199254740992");
+    assert_string_equal(judged(&bigint, "9007199254740993", false), "9007199254740993");
+}
+
 static void a_double_takes_finite_numbers(void **state)
 {
     static const struct expectation known[] = {{NULL, "null"},
@@ -178,6 +186,7 @@ static void a_timestamp_is_iso_8601_unless_it_says_otherwise(void **state)
                                                {"\"\"", NULL},
                                                {"\"now\"", NULL},
                                                {"1349114400", NULL},
+                                               {"\"01.10.2012 18:00\\u0000x\"", NULL},
                                                {"1349114400.5", NULL},
                                                {"\"1349114400\"", NULL},
                                                {"true", NULL},
@@ -319,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_string_takes_everything_as_its_json),
         cmocka_unit_test(a_bigint_takes_whole_numbers_of_64_bits_however_written),
+        cmocka_unit_test(a_whole_number_past_2_to_the_53_is_never_rounded),
         cmocka_unit_test(a_double_takes_finite_numbers),
         cmocka_unit_test(a_boolean_takes_true_false_1_and_0),
         cmocka_unit_test(a_timestamp_is_iso_8601_unless_it_says_otherwise),

@@ -66,6 +66,18 @@ static void a_long_name_is_cut_and_told_apart_by_a_hash(void **state)
     assert_int_equal(lp_utf8_check(name, strlen(name)), strlen(name));
 }
 
+static void two_items_never_share_a_recorded_reply(void **state)
+{
+    static const char *const pairs[][2] = {{"a, b", "c"}, {"a", "b, c"}, {"a,", "b"}, {"a", ",b"},
+                                           {"a, ", "b"},  {"", "a"},     {"a", ""},   {"a%2C", "b"}};
+    for (size_t i = 0; i < LP_COUNT(pairs); i++)
+        for (size_t k = 0; k < i; k++) {
+            struct lp_slice one[2] = {lp_slice_of(pairs[i][0]), lp_slice_of(pairs[i][1])};
+            struct lp_slice other[2] = {lp_slice_of(pairs[k][0]), lp_slice_of(pairs[k][1])};
+            assert_string_not_equal(named(one, 2), named(other, 2));
+        }
+}
+
 static void assert_slice(struct lp_slice s, const char *text)
 {
     if (!lp_slice_is(s, text)) fail_msg("\"%.*s\" is not \"%s\"", (int)s.len, s.at, text);
@@ -211,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reply_is_named_after_its_item),
         cmocka_unit_test(a_long_name_is_cut_and_told_apart_by_a_hash),
+        cmocka_unit_test(two_items_never_share_a_recorded_reply),
         with_folder(what_is_written_reads_back),
         with_folder(secrets_are_not_written),
         with_folder(what_curl_prints_is_a_reply),

@@ -122,6 +122,16 @@ static void a_secret_is_hidden_in_json(void **state)
     assert_string_equal(masked(lp_buf_text(&json)), "\"•••\"");
 }
 
+static void a_secret_with_control_characters_is_hidden_in_json(void **state)
+{
+    LP_AUTO(lp_buf) json = {0};
+    keep("a\tb\rc\nd\be\ff");
+    lp_json_put_text(&json, "a\tb\rc\nd\be\ff", 11);
+    assert_string_equal(masked(lp_buf_text(&json)), "\"•••\"");
+    assert_string_equal(masked("a\\tb\\rc\\nd\\be\\ff"), "•••");
+    assert_string_equal(masked("a%09b\\u000dc\\nd\\u0008e\\ff"), "•••");
+}
+
 static void a_secret_outside_the_basic_plane_is_hidden_as_a_pair(void **state)
 {
     keep("🌧rain");
@@ -225,6 +235,7 @@ int main(void)
         TEST(a_secret_is_hidden_in_base64_at_every_alignment),
         TEST(base64_that_is_percent_encoded_is_hidden_too),
         TEST(a_secret_is_hidden_in_json),
+        TEST(a_secret_with_control_characters_is_hidden_in_json),
         TEST(a_secret_outside_the_basic_plane_is_hidden_as_a_pair),
         TEST(of_secrets_that_overlap_none_is_left_whole),
         TEST(a_short_secret_is_not_searched_for),

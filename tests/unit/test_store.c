@@ -293,6 +293,25 @@ static void a_key_may_have_a_thousand_and_twenty_four_bytes(void **state)
     assert_holds(s, other, "other", 5);
 }
 
+static void what_is_no_key_is_refused(void **state)
+{
+    static const char *const bad[] = {"",      ".",   "..",   "../out", "a/..", "a/../../out",
+                                      "a/./b", "./a", "/abs", "a//b",   "a/"};
+    struct lp_store *s = store_of(state);
+    char key[1026];
+    memset(key, 'k', sizeof key);
+    for (size_t i = 200; i < 1024; i += 200) key[i] = '/';
+    key[1025] = '\0';
+    for (size_t i = 0; i <= LP_COUNT(bad); i++) {
+        const char *name = i < LP_COUNT(bad) ? bad[i] : key;
+        LP_AUTO(lp_buf) out = {0};
+        struct lp_upload *u = NULL;
+        if (s->ops->begin(s, name, &u, &err) != LP_BUG) fail_msg("\"%s\" is begun", name);
+        if (s->ops->read(s, name, &out, &err) != LP_BUG) fail_msg("\"%s\" is read", name);
+        if (s->ops->remove(s, name, &err) != LP_BUG) fail_msg("\"%s\" is removed", name);
+    }
+}
+
 static void a_read_is_bounded_by_its_buffer(void **state)
 {
     struct lp_store *s = store_of(state);
@@ -476,6 +495,7 @@ int main(void)
         CONTRACT(many_uploads_are_written_in_turn),
         CONTRACT(odd_keys_are_keys_and_none_is_another),
         CONTRACT(a_key_may_have_a_thousand_and_twenty_four_bytes),
+        CONTRACT(what_is_no_key_is_refused),
         CONTRACT(a_read_is_bounded_by_its_buffer),
         CONTRACT(what_is_removed_is_gone_and_absence_is_fine),
         CONTRACT(a_write_that_failed_is_told_by_commit),

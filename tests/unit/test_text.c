@@ -106,6 +106,9 @@ static void text_is_cut_to_fit_its_cells(void **state)
         const char *shown = cut("Zürich/日本/🌧/e\xCC\x81/plain", columns, false);
         assert_true(lp_text_columns(shown, strlen(shown)) <= columns);
         assert_int_equal(lp_utf8_check(shown, strlen(shown)), strlen(shown));
+        shown = cut("Zürich/日本/🌧/e\xCC\x81/plain", columns, true);
+        assert_true(lp_text_columns(shown, strlen(shown)) <= columns);
+        assert_int_equal(lp_utf8_check(shown, strlen(shown)), strlen(shown));
         shown = cut("lake/Zürich/weather/dt=2012-10-01/e\xCC\x81", columns, true);
         assert_int_equal(lp_text_columns(shown, strlen(shown)), columns);
         assert_int_equal(lp_utf8_check(shown, strlen(shown)), strlen(shown));
