@@ -19,6 +19,7 @@ struct lp_upload;
 struct lp_lock;
 
 #define LP_STORE_KEY_BYTES 1024
+#define LP_STORE_NAME_BYTES 240
 
 struct lp_store_ops {
     const char *scheme;
