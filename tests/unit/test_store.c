@@ -225,54 +225,29 @@ static void many_uploads_are_written_in_turn(void **state)
     }
 }
 
-static const char *const odd_keys[] = {"a b/c d.csv",
-                                       " leading",
-                                       "trailing ",
-                                       "dt=2012-10-01/x",
-                                       "a+b/c++",
-                                       "a%2Fb",
-                                       "a%20b",
-                                       "100%",
-                                       "%",
-                                       "Zürich/日本/🌧",
-                                       "a&b?c#d;e",
-                                       "'quoted'",
-                                       "\"quoted\"",
-                                       "a\\b",
-                                       "*",
-                                       "[x]",
-                                       "~",
-                                       "$HOME",
-                                       "{a}",
-                                       "a:b",
-                                       "..a",
-                                       "a..",
-                                       "...",
-                                       ".hidden",
-                                       "a/.b/c",
-                                       "-",
-                                       "--x",
-                                       "a\tb",
-                                       "a\nb",
-                                       "UPPER",
-                                       "upper",
-                                       "x",
-                                       "e\xCC\x81",
-                                       "\xC3\xA9",
-                                       "col=__HIVE_DEFAULT_PARTITION__/x",
-                                       "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p"};
+/* One key between two bars. */
+static const char odd_keys[] =
+    "a b/c d.csv| leading|trailing |dt=2012-10-01/x|a+b/c++|a%2Fb|a%20b|100%|%|Zürich/日本/🌧|a&b?c#d;e|'quoted'|\"quoted\"|a\\b|*|[x]|"
+    "~|$HOME|{a}|a:b|..a|a..|...|.hidden|a/.b/c|-|--x|a\tb|a\nb|UPPER|upper|x|e\xCC\x81|\xC3\xA9|col=__HIVE_DEFAULT_PARTITION__/x|"
+    "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p";
 
 static void odd_keys_are_keys_and_none_is_another(void **state)
 {
     struct lp_store *s = store_of(state);
-    for (size_t i = 0; i < LP_COUNT(odd_keys); i++) {
-        assert_absent(s, odd_keys[i]);
-        put(s, odd_keys[i], odd_keys[i]);
+    char copy[sizeof odd_keys];
+    const char *keys[64];
+    size_t count = 0;
+    memcpy(copy, odd_keys, sizeof odd_keys);
+    for (char *rest = copy; rest && count < LP_COUNT(keys);) keys[count++] = strsep(&rest, "|");
+    assert_int_equal(count, 36);
+    for (size_t i = 0; i < count; i++) {
+        assert_absent(s, keys[i]);
+        put(s, keys[i], keys[i]);
     }
-    for (size_t i = 0; i < LP_COUNT(odd_keys); i++) assert_holds(s, odd_keys[i], odd_keys[i], strlen(odd_keys[i]));
-    for (size_t i = 0; i < LP_COUNT(odd_keys); i++) {
-        assert_ok(s->ops->remove(s, odd_keys[i], &err));
-        assert_absent(s, odd_keys[i]);
+    for (size_t i = 0; i < count; i++) assert_holds(s, keys[i], keys[i], strlen(keys[i]));
+    for (size_t i = 0; i < count; i++) {
+        assert_ok(s->ops->remove(s, keys[i], &err));
+        assert_absent(s, keys[i]);
     }
 }
 
@@ -310,6 +285,19 @@ static void what_is_no_key_is_refused(void **state)
         if (s->ops->read(s, name, &out, &err) != LP_BUG) fail_msg("\"%s\" is read", name);
         if (s->ops->remove(s, name, &err) != LP_BUG) fail_msg("\"%s\" is removed", name);
     }
+}
+
+static void a_name_within_a_key_has_at_most_240_bytes(void **state)
+{
+    struct lp_store *s = store_of(state);
+    struct lp_upload *u = NULL;
+    char key[260] = "a/";
+    memset(key + 2, 'k', 240);
+    put(s, key, "fits");
+    assert_holds(s, key, "fits", 4);
+    key[242] = 'k';
+    assert_code(s->ops->begin(s, key, &u, &err), LP_LIMIT);
+    assert_null(u);
 }
 
 static void a_read_is_bounded_by_its_buffer(void **state)
@@ -496,6 +484,7 @@ int main(void)
         CONTRACT(odd_keys_are_keys_and_none_is_another),
         CONTRACT(a_key_may_have_a_thousand_and_twenty_four_bytes),
         CONTRACT(what_is_no_key_is_refused),
+        CONTRACT(a_name_within_a_key_has_at_most_240_bytes),
         CONTRACT(a_read_is_bounded_by_its_buffer),
         CONTRACT(what_is_removed_is_gone_and_absence_is_fine),
         CONTRACT(a_write_that_failed_is_told_by_commit),
