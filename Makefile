@@ -24,6 +24,7 @@ run: ## Set up, build, and collect the weather of five cities from recorded repl
 	@scripts/deps
 	@$(MAKE) --no-print-directory release
 	@build/release/lambda-pipeline $(WEATHER)
+	@echo && echo "Next: put your key in OPENWEATHER_API_KEY and run   build/release/lambda-pipeline run examples/weather/weather.yaml"
 
 test: ## Set up, build, and run every test
 	@scripts/deps --test

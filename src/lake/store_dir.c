@@ -83,6 +83,7 @@ static enum lp_code remove_object(struct lp_store *s, const char *key, struct lp
 
 static enum lp_code lock(struct lp_store *s, const char *key, struct lp_lock **out, struct lp_err *err)
 {
+    LP_TRY(lp_store_check_key(key, err));
     struct lp_lock *l = calloc(1, sizeof *l);
     char *path = path_of(s, key);
     enum lp_code code = l && path ? lp_filelock_take(&l->file, path, err) : lp_nomem(err);

@@ -123,6 +123,7 @@ static enum lp_code memory_remove(struct lp_store *s, const char *key, struct lp
 static enum lp_code memory_lock(struct lp_store *s, const char *key, struct lp_lock **out, struct lp_err *err)
 {
     LP_TRY(lp_store_check_key(key, err));
+    LP_TRY(lp_store_check_key(key, err));
     struct memory_object **at = object_find(&((struct memory_store *)s)->locks, key);
     if (*at) return lp_fail(err, LP_LOCKED, "another run holds %s", key);
     struct lp_lock *l = calloc(1, sizeof *l);

@@ -281,6 +281,8 @@ static void what_is_no_key_is_refused(void **state)
         const char *name = i < LP_COUNT(bad) ? bad[i] : key;
         LP_AUTO(lp_buf) out = {0};
         struct lp_upload *u = NULL;
+        struct lp_lock *l = NULL;
+        if (s->ops->lock(s, name, &l, &err) != LP_BUG) fail_msg("\"%s\" is locked", name);
         if (s->ops->begin(s, name, &u, &err) != LP_BUG) fail_msg("\"%s\" is begun", name);
         if (s->ops->read(s, name, &out, &err) != LP_BUG) fail_msg("\"%s\" is read", name);
         if (s->ops->remove(s, name, &err) != LP_BUG) fail_msg("\"%s\" is removed", name);
