@@ -110,7 +110,7 @@ def test_http_2_is_used_where_offered_and_many_share_a_connection(program, make_
     result = program.run(file, env={"SSL_CERT_FILE": authority.bundle})
     assert_told(program, result, OK, ok=40)
     assert {request.version for request in server.requests} == {"HTTP/2"}
-    assert server.connections < 16
+    assert server.connections < 16, [(request.at, request.connection) for request in server.requests]
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "CURL_CA_BUNDLE"])
@@ -218,7 +218,7 @@ def test_items_come_from_a_csv_file_with_several_columns(program, server):
     file = program.pipeline(server.url("/at/{lat}"), source={"each": {"file": "places.csv"}}, columns=columns,
                             quality={"unique": ["city"]})
     assert_told(program, program.run(file), OK, ok=2)
-    assert [request.path for request in server.requests] == ["/at/40.7", "/at/-23.5"]
+    assert sorted(request.path for request in server.requests) == ["/at/-23.5", "/at/40.7"]
     assert program.rows() == [{"city": "New York", "lat": "40.7", "note": "a,b"},
                               {"city": 'São "Paulo"', "lat": "-23.5", "note": "x\ny"}]
 
