@@ -36,9 +36,10 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 
 static bool matters(const char *line, size_t len)
 {
+    if (!len) return false;
     static const char *const names[] = {"content-type:", "retry-after:", "date:", "etag:", "last-modified:", "x-ratelimit-", "ratelimit-"};
     for (size_t i = 0; i < LP_COUNT(names); i++)
-        if (len >= strlen(names[i]) && !strncasecmp(line, names[i], strlen(names[i]))) return true;
+        if ((line[0] | 32) == names[i][0] && len >= strlen(names[i]) && !strncasecmp(line, names[i], strlen(names[i]))) return true;
     return false;
 }
 
