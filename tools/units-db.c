@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_IDS 8000
-#define MAX_UNITS 2000
+#define MAX_IDS      8000
+#define MAX_UNITS    2000
 #define MAX_PREFIXES 200
 
 struct id {
@@ -18,7 +18,11 @@ static struct id ids[MAX_IDS];
 static int id_count;
 static char *definitions[MAX_UNITS]; /* "" dimensionless, NULL base */
 static int unit_count;
-static struct { char *name; double value; int symbol; } prefixes[MAX_PREFIXES];
+static struct {
+    char *name;
+    double value;
+    int symbol;
+} prefixes[MAX_PREFIXES];
 static int prefix_count;
 
 struct file {
@@ -69,7 +73,8 @@ static void add_regular_plural(const char *name)
     char last = n ? name[n - 1] : 0, before = n > 1 ? name[n - 2] : 0;
     if (n < 1 || n > 250) return;
     if (last == 'y' && !strchr("aeiou", before)) snprintf(plural, sizeof plural, "%.*sies", (int)n - 1, name);
-    else if (strchr("sxz", last) || (last == 'h' && (before == 'c' || before == 's'))) snprintf(plural, sizeof plural, "%ses", name);
+    else if (strchr("sxz", last) || (last == 'h' && (before == 'c' || before == 's')))
+        snprintf(plural, sizeof plural, "%ses", name);
     else snprintf(plural, sizeof plural, "%ss", name);
     add_id(plural, 0);
 }
@@ -197,7 +202,8 @@ static void put_string(FILE *out, const char *text)
     putc('"', out);
     for (; *text; text++) {
         if (*text == '"' || *text == '\\') fprintf(out, "\\%c", *text);
-        else if ((unsigned char)*text < 0x20 || (unsigned char)*text > 0x7E) fprintf(out, "\\%03o", (unsigned char)*text);
+        else if ((unsigned char)*text < 0x20 || (unsigned char)*text > 0x7E)
+            fprintf(out, "\\%03o", (unsigned char)*text);
         else putc(*text, out);
     }
     putc('"', out);
@@ -205,7 +211,9 @@ static void put_string(FILE *out, const char *text)
 
 static void write_tables(FILE *out)
 {
-    fputs("/* Made by tools/units-db.c from UDUNITS-2's database. */\n#include \"table/units_db.h\"\n\nconst struct lp_units_id lp_units_ids[] = {\n", out);
+    fputs(
+        "/* Made by tools/units-db.c from UDUNITS-2's database. */\n#include \"table/units_db.h\"\n\nconst struct lp_units_id lp_units_ids[] = {\n",
+        out);
     int written = 0;
     for (int i = 0; i < id_count; i++) {
         if (i && !strcmp(ids[i].name, ids[i - 1].name)) continue;
@@ -221,7 +229,8 @@ static void write_tables(FILE *out)
         else fputs("NULL", out);
         fputs(",\n", out);
     }
-    fprintf(out, "};\nconst size_t lp_units_unit_count = %d;\n\nconst struct lp_units_prefix lp_units_prefixes[] = {\n", unit_count);
+    fprintf(out, "};\nconst size_t lp_units_unit_count = %d;\n\nconst struct lp_units_prefix lp_units_prefixes[] = {\n",
+            unit_count);
     for (int i = 0; i < prefix_count; i++) {
         fputs("    {", out);
         put_string(out, prefixes[i].name);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNMENT ((size_t)16)
-#define FIRST_BLOCK_BYTES ((size_t)16 * 1024)
+#define ALIGNMENT          ((size_t)16)
+#define FIRST_BLOCK_BYTES  ((size_t)16 * 1024)
 #define LARGEST_STEP_BYTES ((size_t)1024 * 1024)
 
 struct lp_arena_block {

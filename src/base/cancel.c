@@ -37,7 +37,10 @@ int lp_cancel_signal(void)
 enum lp_code lp_cancel_check(struct lp_err *err)
 {
     if (!asked) return LP_OK;
-    return lp_fail(err, LP_CANCELLED, "stopped by %s", asked == SIGINT ? "Ctrl-C" : asked == SIGTERM ? "SIGTERM" : "SIGHUP");
+    return lp_fail(err, LP_CANCELLED, "stopped by %s",
+                   asked == SIGINT    ? "Ctrl-C"
+                   : asked == SIGTERM ? "SIGTERM"
+                                      : "SIGHUP");
 }
 
 void lp_cancel_end_process(void)

@@ -77,8 +77,8 @@ static unsigned month_days(int64_t year, unsigned month)
 
 static bool valid(const struct lp_civil *c)
 {
-    return c->year >= 1 && c->year <= 9999 && c->month >= 1 && c->month <= 12 && c->day >= 1 && c->day <= month_days(c->year, c->month) &&
-           c->hour < 24 && c->minute < 60 && c->second < 60;
+    return c->year >= 1 && c->year <= 9999 && c->month >= 1 && c->month <= 12 && c->day >= 1 &&
+           c->day <= month_days(c->year, c->month) && c->hour < 24 && c->minute < 60 && c->second < 60;
 }
 
 /* ---- reading ---- */
@@ -109,7 +109,8 @@ static bool take_number(struct cursor *c, size_t digits, unsigned *value)
 static bool take_date(struct cursor *c, struct lp_civil *civil)
 {
     unsigned year;
-    if (!take_number(c, 4, &year) || !take(c, '-') || !take_number(c, 2, &civil->month) || !take(c, '-') || !take_number(c, 2, &civil->day))
+    if (!take_number(c, 4, &year) || !take(c, '-') || !take_number(c, 2, &civil->month) || !take(c, '-') ||
+        !take_number(c, 2, &civil->day))
         return false;
     civil->year = year;
     return true;
@@ -119,7 +120,8 @@ static bool take_fraction(struct cursor *c, unsigned *microsecond)
 {
     unsigned scale = 100000;
     const char *start = c->at;
-    for (; c->at < c->end && *c->at >= '0' && *c->at <= '9'; c->at++, scale /= 10) *microsecond += (unsigned)(*c->at - '0') * scale;
+    for (; c->at < c->end && *c->at >= '0' && *c->at <= '9'; c->at++, scale /= 10)
+        *microsecond += (unsigned)(*c->at - '0') * scale;
     return c->at > start && c->at - start <= 18;
 }
 
@@ -173,8 +175,12 @@ bool lp_date_parse_iso(const char *text, size_t len, int64_t *days)
 
 static bool civil_of_tm(const struct tm *t, int64_t *us)
 {
-    struct lp_civil c = {.year = (int64_t)t->tm_year + 1900, .month = (unsigned)t->tm_mon + 1, .day = (unsigned)t->tm_mday,
-                         .hour = (unsigned)t->tm_hour, .minute = (unsigned)t->tm_min, .second = (unsigned)t->tm_sec};
+    struct lp_civil c = {.year = (int64_t)t->tm_year + 1900,
+                         .month = (unsigned)t->tm_mon + 1,
+                         .day = (unsigned)t->tm_mday,
+                         .hour = (unsigned)t->tm_hour,
+                         .minute = (unsigned)t->tm_min,
+                         .second = (unsigned)t->tm_sec};
     if (!valid(&c)) return false;
     *us = lp_civil_to_us(&c) - (int64_t)t->tm_gmtoff * SECOND_US;
     return true;
@@ -189,7 +195,8 @@ bool lp_time_parse_format(const char *text, const char *format, int64_t *us)
 
 bool lp_time_parse_http(const char *text, int64_t *us)
 {
-    static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
+    static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                                        "%a %b %e %H:%M:%S %Y"};
     for (size_t i = 0; i < LP_COUNT(forms); i++)
         if (lp_time_parse_format(text, forms[i], us)) return true;
     return false;
@@ -257,9 +264,15 @@ size_t lp_time_format(int64_t us, const char *format, char *out, size_t out_byte
 {
     struct lp_civil c = lp_civil_of(us);
     int64_t days = lp_days_from_civil(c.year, c.month, c.day), new_year = lp_days_from_civil(c.year, 1, 1);
-    struct tm t = {.tm_year = (int)(c.year - 1900), .tm_mon = (int)c.month - 1, .tm_mday = (int)c.day, .tm_hour = (int)c.hour,
-                   .tm_min = (int)c.minute, .tm_sec = (int)c.second, .tm_yday = (int)(days - new_year),
-                   .tm_wday = (int)(((days + 4) % 7 + 7) % 7), .tm_zone = "UTC"};
+    struct tm t = {.tm_year = (int)(c.year - 1900),
+                   .tm_mon = (int)c.month - 1,
+                   .tm_mday = (int)c.day,
+                   .tm_hour = (int)c.hour,
+                   .tm_min = (int)c.minute,
+                   .tm_sec = (int)c.second,
+                   .tm_yday = (int)(days - new_year),
+                   .tm_wday = (int)(((days + 4) % 7 + 7) % 7),
+                   .tm_zone = "UTC"};
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the format is the pipeline file's */
     return strftime(out, out_bytes, format, &t);
@@ -270,7 +283,10 @@ size_t lp_time_format(int64_t us, const char *format, char *out, size_t out_byte
 
 bool lp_duration_parse(const char *text, int64_t *ms)
 {
-    static const struct { const char *unit; double ms; } units[] = {{"ms", 1}, {"s", 1e3}, {"m", 6e4}, {"min", 6e4}, {"h", 3.6e6}, {"d", 8.64e7}};
+    static const struct {
+        const char *unit;
+        double ms;
+    } units[] = {{"ms", 1}, {"s", 1e3}, {"m", 6e4}, {"min", 6e4}, {"h", 3.6e6}, {"d", 8.64e7}};
     size_t digits = strspn(text, "0123456789.");
     double value;
     if (!strcmp(text, "0")) {
@@ -292,7 +308,11 @@ void lp_duration_format(int64_t ms, char out[LP_TIME_TEXT_BYTES])
     int64_t s = (ms + 500) / 1000, minutes = s / 60;
     if (ms < 1000) snprintf(out, LP_TIME_TEXT_BYTES, "%lld ms", (long long)ms);
     else if (ms < 59950) snprintf(out, LP_TIME_TEXT_BYTES, ms % 1000 < 50 ? "%.0f s" : "%.1f s", (double)ms / 1000);
-    else if (minutes < 60) snprintf(out, LP_TIME_TEXT_BYTES, s % 60 ? "%lld min %02lld s" : "%lld min", (long long)minutes, (long long)(s % 60));
-    else if (minutes < 48 * 60) snprintf(out, LP_TIME_TEXT_BYTES, minutes % 60 ? "%lld h %02lld min" : "%lld h", (long long)(minutes / 60), (long long)(minutes % 60));
+    else if (minutes < 60)
+        snprintf(out, LP_TIME_TEXT_BYTES, s % 60 ? "%lld min %02lld s" : "%lld min", (long long)minutes,
+                 (long long)(s % 60));
+    else if (minutes < 48 * 60)
+        snprintf(out, LP_TIME_TEXT_BYTES, minutes % 60 ? "%lld h %02lld min" : "%lld h", (long long)(minutes / 60),
+                 (long long)(minutes % 60));
     else snprintf(out, LP_TIME_TEXT_BYTES, "%lld days", (long long)((s + 43200) / 86400));
 }

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define LP_TIME_TEXT_BYTES 40
-#define LP_DAY_US INT64_C(86400000000)
+#define LP_DAY_US          INT64_C(86400000000)
 
 int64_t lp_clock_now_us(void);       /* wall clock */
 int64_t lp_clock_monotonic_us(void); /* for measuring */

@@ -48,7 +48,7 @@ struct lp_code_info {
 const struct lp_code_info *lp_code_info(enum lp_code code);
 
 #define LP_PRINTF(text_at, args_at) __attribute__((format(printf, text_at, args_at)))
-#define LP_CHECKED __attribute__((warn_unused_result))
+#define LP_CHECKED                  __attribute__((warn_unused_result))
 
 /* Fills *err (when there is one) and returns code. */
 enum lp_code lp_fail(struct lp_err *err, enum lp_code code, const char *format, ...) LP_PRINTF(3, 4);
@@ -59,9 +59,9 @@ enum lp_code lp_fail_errno(struct lp_err *err, const char *format, ...) LP_PRINT
 enum lp_code lp_wrap(struct lp_err *err, enum lp_code code, const char *format, ...) LP_PRINTF(3, 4);
 enum lp_code lp_nomem(struct lp_err *err);
 
-#define LP_TRY(call)                               \
-    do {                                           \
-        enum lp_code lp_try_code_ = (call);        \
+#define LP_TRY(call)                                    \
+    do {                                                \
+        enum lp_code lp_try_code_ = (call);             \
         if (lp_try_code_ != LP_OK) return lp_try_code_; \
     } while (0)
 

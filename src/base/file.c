@@ -24,7 +24,8 @@ static enum lp_code sync_folder(const char *path, struct lp_err *err)
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     enum lp_code code = LP_OK;
     /* Some file systems cannot sync a folder (EINVAL); there is nothing more to be done there. */
-    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL)) code = lp_fail_errno(err, "%s: cannot make the folder durable", folder);
+    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
+        code = lp_fail_errno(err, "%s: cannot make the folder durable", folder);
     if (fd >= 0) close(fd);
     free(folder);
     return code;
@@ -222,7 +223,8 @@ enum lp_code lp_filelock_take(struct lp_filelock *l, const char *path, struct lp
         }
         /* The holder before us may have removed the file between our open and our lock. */
         struct stat ours, there;
-        if (fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) {
+        if (fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino &&
+            ours.st_dev == there.st_dev) {
             l->fd = fd;
             l->path = strdup(path);
             if (l->path) return LP_OK;

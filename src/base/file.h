@@ -17,9 +17,9 @@
 
 struct lp_newfile {
     char *path, *part_path;
-    int fd;              /* -1 when closed */
+    int fd; /* -1 when closed */
     struct lp_buf pending;
-    uint64_t bytes;      /* written in all */
+    uint64_t bytes; /* written in all */
     struct lp_err failure;
 };
 

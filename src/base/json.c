@@ -52,7 +52,12 @@ void lp_json_put_text(struct lp_buf *out, const char *text, size_t len)
             continue;
         }
         lp_buf_put(out, plain, (size_t)(text - plain));
-        const char *name = c == '"' ? "\\\"" : c == '\\' ? "\\\\" : c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\t' ? "\\t" : NULL;
+        const char *name = c == '"'    ? "\\\""
+                           : c == '\\' ? "\\\\"
+                           : c == '\n' ? "\\n"
+                           : c == '\r' ? "\\r"
+                           : c == '\t' ? "\\t"
+                                       : NULL;
         if (broken) {
             lp_buf_puts(out, "\xEF\xBF\xBD");
         } else if (name) {
@@ -83,7 +88,7 @@ void lp_json_put_value(struct lp_buf *out, const json_t *value)
         json_t *member;
         bool more = false;
         lp_buf_putc(out, '{');
-        json_object_foreach((json_t *)(uintptr_t)value, key, member) {
+        json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
             if (more) lp_buf_putc(out, ',');
             lp_json_put_text(out, key, strlen(key));
             lp_buf_putc(out, ':');

@@ -18,7 +18,8 @@
 #include <jansson.h>
 #include <stdint.h>
 
-enum lp_code lp_json_parse(struct lp_arena *a, const char *text, size_t len, json_t **root, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_json_parse(struct lp_arena *a, const char *text, size_t len, json_t **root,
+                           struct lp_err *err) LP_CHECKED;
 
 /* Makes jansson's constructors take their memory from an arena, until called with NULL. */
 void lp_json_build_in(struct lp_arena *a);

@@ -40,7 +40,9 @@ static bool read_hex(struct reader *r, uint32_t *code)
     if (r->end - r->at < 4) return false;
     for (int i = 0; i < 4; i++) {
         char c = r->at[i];
-        uint32_t digit = c >= '0' && c <= '9' ? (uint32_t)(c - '0') : (c | 32) >= 'a' && (c | 32) <= 'f' ? (uint32_t)((c | 32) - 'a' + 10) : 16;
+        uint32_t digit = c >= '0' && c <= '9'                 ? (uint32_t)(c - '0')
+                         : (c | 32) >= 'a' && (c | 32) <= 'f' ? (uint32_t)((c | 32) - 'a' + 10)
+                                                              : 16;
         if (digit == 16) return false;
         *code = *code << 4 | digit;
     }
@@ -130,7 +132,8 @@ static size_t count_digits(struct reader *r)
 /* Up to 15 digits and a power of ten that a double holds exactly: then one operation rounds as it must. */
 static bool quick_real(const char *at, const char *end, double *value)
 {
-    static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
     bool minus = *at == '-';
     int64_t digits = 0;
     size_t count = 0, decimals = 0;
@@ -154,7 +157,8 @@ static json_t *whole_number(const char *start, const char *end)
     bool minus = *start == '-';
     uint64_t magnitude = 0;
     for (const char *c = start + minus; c < end; c++)
-        if (__builtin_mul_overflow(magnitude, (uint64_t)10, &magnitude) || __builtin_add_overflow(magnitude, (uint64_t)(*c - '0'), &magnitude))
+        if (__builtin_mul_overflow(magnitude, (uint64_t)10, &magnitude) ||
+            __builtin_add_overflow(magnitude, (uint64_t)(*c - '0'), &magnitude))
             return json_stringn_nocheck(start, (size_t)(end - start));
     if (magnitude > (uint64_t)INT64_MAX + minus) return json_stringn_nocheck(start, (size_t)(end - start));
     return json_integer(minus ? (json_int_t)(0 - magnitude) : (json_int_t)magnitude);
@@ -182,7 +186,8 @@ static json_t *read_number(struct reader *r)
         if (!count_digits(r)) return fail(r, "a number that JSON does not know");
     }
     if (!real) return whole_number(start, r->at);
-    if (quick_real(start, r->at, &value) || lp_double_parse(start, (size_t)(r->at - start), &value)) return json_real(value);
+    if (quick_real(start, r->at, &value) || lp_double_parse(start, (size_t)(r->at - start), &value))
+        return json_real(value);
     return json_stringn_nocheck(start, (size_t)(r->at - start));
 }
 
@@ -226,7 +231,8 @@ static bool read_member(struct reader *r, json_t *object)
 {
     struct lp_slice name;
     skip_space(r);
-    if (peek(r) != '"') return fail(r, r->at == r->end ? "an object has no end" : "a name in quotes was expected") != NULL;
+    if (peek(r) != '"')
+        return fail(r, r->at == r->end ? "an object has no end" : "a name in quotes was expected") != NULL;
     r->at++;
     if (!read_text(r, &name)) return false;
     if (memchr(name.at, '\0', name.len)) return fail(r, "a NUL in a name") != NULL;
@@ -250,7 +256,8 @@ static json_t *read_object(struct reader *r)
         if (!read_member(r, object)) return NULL;
         skip_space(r);
         char c = peek(r);
-        if (c != ',' && c != '}') return fail(r, r->at == r->end ? "an object has no end" : "a comma or } was expected");
+        if (c != ',' && c != '}')
+            return fail(r, r->at == r->end ? "an object has no end" : "a comma or } was expected");
         r->at++;
         if (c == '}') return object;
     }
@@ -266,7 +273,17 @@ static json_t *read_value(struct reader *r)
     case '{': value = read_object(r); break;
     case '[': value = read_array(r); break;
     case '"': value = read_string(r); break;
-    case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9': value = read_number(r); break;
+    case '-':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9': value = read_number(r); break;
     default: value = read_word(r); break;
     }
     r->depth--;

@@ -9,13 +9,32 @@
 
 static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 
-static const double small_powers[] = {1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-static const uint64_t whole_powers[] = {1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u, 10000000000u,
-                                        100000000000u, 1000000000000u, 10000000000000u, 100000000000000u, 1000000000000000u,
-                                        10000000000000000u, 100000000000000000u, 1000000000000000000u, 10000000000000000000u};
+static const double small_powers[] = {1e-4, 1e-3, 1e-2, 1e-1, 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
+                                      1e6,  1e7,  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+static const uint64_t whole_powers[] = {1u,
+                                        10u,
+                                        100u,
+                                        1000u,
+                                        10000u,
+                                        100000u,
+                                        1000000u,
+                                        10000000u,
+                                        100000000u,
+                                        1000000000u,
+                                        10000000000u,
+                                        100000000000u,
+                                        1000000000000u,
+                                        10000000000000u,
+                                        100000000000000u,
+                                        1000000000000000u,
+                                        10000000000000000u,
+                                        100000000000000000u,
+                                        1000000000000000000u,
+                                        10000000000000000000u};
 
-static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354"
-                            "555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+static const char pairs[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354"
+    "555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 
 static size_t put_digits(uint64_t value, char *out)
 {
@@ -109,7 +128,8 @@ static size_t format_digits(const char *text, char *out)
         if (n > 1) out[len++] = '.';
         memcpy(out + len, digits + 1, n - 1);
         len += n - 1;
-        return len + (size_t)snprintf(out + len, LP_NUMBER_TEXT_BYTES - len, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
+        return len + (size_t)snprintf(out + len, LP_NUMBER_TEXT_BYTES - len, "e%c%02d", exponent < 0 ? '-' : '+',
+                                      abs(exponent));
     }
     return len + put_positional(digits, n, exponent, out + len);
 }
@@ -118,7 +138,8 @@ static size_t format_digits(const char *text, char *out)
  * product of mantissa and power stays below 2^120. */
 static uint64_t first_digits(uint64_t mantissa, int shift, int exponent, int digits)
 {
-    unsigned __int128 product = (unsigned __int128)mantissa * ten_to(digits - 1 - exponent), half = (unsigned __int128)1 << (shift - 1);
+    unsigned __int128 product = (unsigned __int128)mantissa * ten_to(digits - 1 - exponent),
+                      half = (unsigned __int128)1 << (shift - 1);
     uint64_t whole = (uint64_t)(product >> shift);
     unsigned __int128 rest = product - ((unsigned __int128)whole << shift);
     return whole + (rest > half || (rest == half && whole % 2));
@@ -127,7 +148,8 @@ static uint64_t first_digits(uint64_t mantissa, int shift, int exponent, int dig
 /* Do these digits lie within half a unit of the mantissa's last place? */
 static bool reads_back(uint64_t digits, uint64_t mantissa, int shift, int exponent, int count)
 {
-    unsigned __int128 power = ten_to(count - 1 - exponent), theirs = (unsigned __int128)digits << shift, ours = (unsigned __int128)mantissa * power;
+    unsigned __int128 power = ten_to(count - 1 - exponent), theirs = (unsigned __int128)digits << shift,
+                      ours = (unsigned __int128)mantissa * power;
     unsigned __int128 apart = theirs > ours ? theirs - ours : ours - theirs;
     return apart * 2 < power || (apart * 2 == power && mantissa % 2 == 0);
 }
@@ -144,7 +166,8 @@ static size_t format_long(double value, char *out)
     while (exponent < 14 && magnitude >= small_powers[exponent + 5]) exponent++;
     int count = 16;
     uint64_t digits = first_digits(mantissa, shift, exponent, count);
-    if (!reads_back(digits, mantissa, shift, exponent, count)) digits = first_digits(mantissa, shift, exponent, count = 17);
+    if (!reads_back(digits, mantissa, shift, exponent, count))
+        digits = first_digits(mantissa, shift, exponent, count = 17);
     char text[32];
     size_t len = 0, n = put_digits(digits, text + 1);
     if (n != (size_t)count) return 0; /* rounded up to one more digit */
@@ -154,7 +177,8 @@ static size_t format_long(double value, char *out)
 
 size_t lp_double_format(double value, char out[LP_NUMBER_TEXT_BYTES])
 {
-    if (!isfinite(value)) return (size_t)snprintf(out, LP_NUMBER_TEXT_BYTES, "%s", isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
+    if (!isfinite(value))
+        return (size_t)snprintf(out, LP_NUMBER_TEXT_BYTES, "%s", isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
     size_t len = format_short(value, out);
     if (!len) len = format_long(value, out);
     if (len) return len;

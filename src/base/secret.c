@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#define MAX_SECRETS 32
+#define MAX_SECRETS      32
 #define MAX_SECRET_BYTES 4096
 #define FORMS_PER_SECRET 4 /* itself, and its base64 at each of three offsets */
 
@@ -76,8 +76,10 @@ static bool hex_value(const char *at, size_t digits, unsigned *value)
     *value = 0;
     for (size_t i = 0; i < digits; i++) {
         char c = at[i];
-        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10) : 16;
+        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
+                                                : 16;
         if (digit == 16) return false;
         *value = *value << 4 | digit;
     }
@@ -90,8 +92,8 @@ static size_t read_json_escape(const char *at, size_t len, char out[4], size_t *
     unsigned code, low;
     size_t used = 6;
     if (len < 6 || !hex_value(at + 2, 4, &code)) return 0;
-    if (code >= 0xD800 && code < 0xDC00 && len >= 12 && at[6] == '\\' && at[7] == 'u' && hex_value(at + 8, 4, &low) && low >= 0xDC00 &&
-        low < 0xE000) {
+    if (code >= 0xD800 && code < 0xDC00 && len >= 12 && at[6] == '\\' && at[7] == 'u' && hex_value(at + 8, 4, &low) &&
+        low >= 0xDC00 && low < 0xE000) {
         code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
         used = 12;
     }
@@ -130,8 +132,9 @@ static size_t match_escaped(const struct form *f, const char *text, size_t len)
         size_t count, used = at < len ? read_escape(text + at, len - at, c, &count) : 0;
         if (!used) return 0;
         bool same = count <= f->len - i && !memcmp(c, f->bytes + i, count);
-        bool stands_for = count == 1 && ((*c == '+' && f->bytes[i] == ' ') || (f->base64 && *c == '-' && f->bytes[i] == '+') ||
-                                         (f->base64 && *c == '_' && f->bytes[i] == '/'));
+        bool stands_for =
+            count == 1 && ((*c == '+' && f->bytes[i] == ' ') || (f->base64 && *c == '-' && f->bytes[i] == '+') ||
+                           (f->base64 && *c == '_' && f->bytes[i] == '/'));
         if (!same && text[at] == f->bytes[i]) count = used = 1; /* a % or \ of its own */
         else if (!same && !stands_for) return 0;
         at += used;

@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 
-#define LP_SECRET_MASK "•••"
+#define LP_SECRET_MASK      "•••"
 #define LP_SECRET_MIN_BYTES 4
 
 enum lp_code lp_secret_add(const char *value, size_t len, struct lp_err *err) LP_CHECKED;

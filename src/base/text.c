@@ -38,7 +38,8 @@ size_t lp_utf8_check(const char *text, size_t len)
     const unsigned char *p = (const unsigned char *)text;
     for (size_t i = 0; i < len;) {
         uint64_t eight;
-        while (len - i >= sizeof eight && (memcpy(&eight, p + i, sizeof eight), !(eight & 0x8080808080808080u))) i += sizeof eight;
+        while (len - i >= sizeof eight && (memcpy(&eight, p + i, sizeof eight), !(eight & 0x8080808080808080u)))
+            i += sizeof eight;
         if (i == len) return len;
         size_t n = p[i] < 0x80 ? 1 : sequence(p + i, len - i);
         if (!n) return i;
@@ -72,7 +73,8 @@ uint32_t lp_utf8_next(const char **at, const char *end)
 static size_t cells(uint32_t c)
 {
     if (c < 0x20 || (c >= 0x7F && c < 0xA0)) return 0;
-    if ((c >= 0x300 && c <= 0x36F) || (c >= 0x200B && c <= 0x200F) || (c >= 0xFE00 && c <= 0xFE0F) || c == 0xFEFF) return 0;
+    if ((c >= 0x300 && c <= 0x36F) || (c >= 0x200B && c <= 0x200F) || (c >= 0xFE00 && c <= 0xFE0F) || c == 0xFEFF)
+        return 0;
     if ((c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) || (c >= 0xAC00 && c <= 0xD7A3) ||
         (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
         (c >= 0xFFE0 && c <= 0xFFE6) || (c >= 0x1F300 && c <= 0x1F64F) || (c >= 0x1F680 && c <= 0x1F6FF) ||
@@ -137,7 +139,8 @@ void lp_text_cut_middle(struct lp_buf *out, const char *text, size_t len, size_t
     lp_buf_puts(out, "…");
     const char *tail = after_columns(text, text + len, width - right);
     /* A wide character that the cut would go through stays out. */
-    while (tail < text + len && lp_text_columns(tail, (size_t)(text + len - tail)) > right) lp_utf8_next(&tail, text + len);
+    while (tail < text + len && lp_text_columns(tail, (size_t)(text + len - tail)) > right)
+        lp_utf8_next(&tail, text + len);
     lp_buf_put(out, tail, (size_t)(text + len - tail));
 }
 
@@ -147,8 +150,8 @@ void lp_percent_encode(struct lp_buf *out, const char *bytes, size_t len, const 
     if (!lp_buf_reserve(out, len * 3)) return;
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)bytes[i];
-        if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
-            c == '~' || (c && strchr(also, c))) {
+        if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+            c == '.' || c == '~' || (c && strchr(also, c))) {
             lp_buf_putc(out, (char)c);
         } else {
             char escape[3] = {'%', hex[c >> 4], hex[c & 15]};

@@ -18,18 +18,22 @@ struct lp_cli {
     const struct lp_command *command;
     const char *words[4]; /* what stands beside the options */
     size_t word_count;
-    int64_t slot_us;      /* now, cut to the minute, unless given */
+    int64_t slot_us; /* now, cut to the minute, unless given */
     bool slot_given;
     const char *to, *replay, *record;
     uint64_t shard, shards; /* shard from 0 */
     int64_t rows;
     bool json, quiet, verbose, schema, help, version;
-    const char *color; /* auto, always, never */
+    const char *color;        /* auto, always, never */
     struct lp_style out, err; /* how to write to standard output and standard error */
 };
 
 enum {
-    LP_CMD_CHECK = 1, LP_CMD_PLAN = 2, LP_CMD_PREVIEW = 4, LP_CMD_RUN = 8, LP_CMD_HELP = 16,
+    LP_CMD_CHECK = 1,
+    LP_CMD_PLAN = 2,
+    LP_CMD_PREVIEW = 4,
+    LP_CMD_RUN = 8,
+    LP_CMD_HELP = 16,
     LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN,
     LP_CMD_ALL = LP_CMD_FILE | LP_CMD_HELP
 };
@@ -45,7 +49,7 @@ struct lp_option {
     char letter;          /* 0: none */
     const char *argument; /* NULL: a switch */
     const char *help;
-    unsigned commands;    /* of LP_CMD_ */
+    unsigned commands; /* of LP_CMD_ */
     enum lp_code (*set)(struct lp_cli *c, const char *argument, struct lp_err *err);
 };
 

@@ -15,8 +15,10 @@ static void put_heading(struct lp_cli *c, const char *word, struct lp_buf *out)
 
 static void put_limits(const struct lp_source *s, uint64_t count, struct lp_buf *out)
 {
-    static const struct { int64_t us; const char *name; } periods[] = {
-        {1000000, "s"}, {60000000, "min"}, {INT64_C(3600000000), "h"}, {LP_DAY_US, "d"}};
+    static const struct {
+        int64_t us;
+        const char *name;
+    } periods[] = {{1000000, "s"}, {60000000, "min"}, {INT64_C(3600000000), "h"}, {LP_DAY_US, "d"}};
     char text[LP_TIME_TEXT_BYTES];
     lp_put_count(out, count, "request", "requests");
     lp_buf_printf(out, ", %lld at once", (long long)s->limit.at_once);
@@ -24,10 +26,12 @@ static void put_limits(const struct lp_source *s, uint64_t count, struct lp_buf 
         if (s->limit.rate.count && s->limit.rate.period_us == periods[i].us)
             lp_buf_printf(out, ", %lld/%s", (long long)s->limit.rate.count, periods[i].name);
     lp_duration_format(s->retry.deadline_ms, text);
-    lp_buf_printf(out, ", %lld %s within %s\n", (long long)s->retry.attempts, s->retry.attempts == 1 ? "try" : "tries", text);
+    lp_buf_printf(out, ", %lld %s within %s\n", (long long)s->retry.attempts, s->retry.attempts == 1 ? "try" : "tries",
+                  text);
 }
 
-static enum lp_code put_requests(struct lp_cli *c, struct lp_pipeline *p, const struct lp_bindings *run, struct lp_buf *out, struct lp_err *err)
+static enum lp_code put_requests(struct lp_cli *c, struct lp_pipeline *p, const struct lp_bindings *run,
+                                 struct lp_buf *out, struct lp_err *err)
 {
     uint64_t count;
     bool more = true;
@@ -54,7 +58,8 @@ static enum lp_code put_requests(struct lp_cli *c, struct lp_pipeline *p, const 
     return LP_OK;
 }
 
-static enum lp_code put_files(struct lp_cli *c, struct lp_pipeline *p, const struct lp_bindings *run, struct lp_buf *out, struct lp_err *err)
+static enum lp_code put_files(struct lp_cli *c, struct lp_pipeline *p, const struct lp_bindings *run,
+                              struct lp_buf *out, struct lp_err *err)
 {
     struct lp_layout l = {&p->sink, p->name, c->slot_us, c->shard, c->shards};
     struct lp_store *store;
@@ -63,7 +68,8 @@ static enum lp_code put_files(struct lp_cli *c, struct lp_pipeline *p, const str
     if (lp_sink_one_partition(&p->sink)) {
         lp_layout_put_partition(&l, run, NULL, 0, &partition);
     } else {
-        for (size_t i = 0; i < p->sink.partitions.count; i++) lp_buf_printf(&partition, "%s=…/", p->sink.partitions.list[i].name);
+        for (size_t i = 0; i < p->sink.partitions.count; i++)
+            lp_buf_printf(&partition, "%s=…/", p->sink.partitions.list[i].name);
     }
     lp_layout_put_data_key(&l, lp_buf_text(&partition), &key);
     put_heading(c, "writes", out);

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#define SHOWN_ROWS 10
+#define SHOWN_ROWS     10
 #define SHOWN_FAILURES 10
 
 static void announce(const struct lp_cli *c, const struct lp_pipeline *p)
@@ -26,7 +26,8 @@ static void put_failures(const struct lp_style *s, const struct lp_record *rec, 
         lp_buf_printf(out, "  %s%s%s %s   %s\n", s->red, s->bad, s->plain, f->label, f->error);
     }
     if (rec->requests.failed > SHOWN_FAILURES)
-        lp_buf_printf(out, "  %s and %llu more\n", s->more, (unsigned long long)(rec->requests.failed - SHOWN_FAILURES));
+        lp_buf_printf(out, "  %s and %llu more\n", s->more,
+                      (unsigned long long)(rec->requests.failed - SHOWN_FAILURES));
 }
 
 static void put_files(const struct lp_style *s, const struct lp_record *rec, bool after_mark, struct lp_buf *out)
@@ -43,7 +44,8 @@ static void put_files(const struct lp_style *s, const struct lp_record *rec, boo
         lp_put_count(out, rec->files[i].rows, "row", "rows");
         lp_buf_printf(out, ", %s\n", bytes);
     }
-    if (rec->file_count > SHOWN_FAILURES) lp_buf_printf(out, "  %s and %zu more files\n", s->more, rec->file_count - SHOWN_FAILURES);
+    if (rec->file_count > SHOWN_FAILURES)
+        lp_buf_printf(out, "  %s and %zu more files\n", s->more, rec->file_count - SHOWN_FAILURES);
 }
 
 static void put_counts(const struct lp_style *s, const struct lp_record *rec, struct lp_buf *out)
@@ -105,8 +107,9 @@ static void tell_partial(const struct lp_cli *c, const struct lp_record *rec, co
     LP_AUTO(lp_buf) text = {0};
     char slot[LP_TIME_TEXT_BYTES];
     lp_time_format_iso(rec->slot_us, slot);
-    lp_buf_printf(&text, "%s%s%s %s, slot %s: %llu of %llu %s written\n", c->err.yellow, c->err.warn, c->err.plain, rec->pipeline, slot,
-                  (unsigned long long)rec->requests.ok, (unsigned long long)rec->requests.total, noun);
+    lp_buf_printf(&text, "%s%s%s %s, slot %s: %llu of %llu %s written\n", c->err.yellow, c->err.warn, c->err.plain,
+                  rec->pipeline, slot, (unsigned long long)rec->requests.ok, (unsigned long long)rec->requests.total,
+                  noun);
     put_failures(&c->err, rec, &text);
     fputs(lp_buf_text(&text), stderr);
 }
@@ -116,15 +119,16 @@ static void tell_failed(const struct lp_cli *c, const struct lp_record *rec, con
     LP_AUTO(lp_buf) text = {0};
     char slot[LP_TIME_TEXT_BYTES];
     lp_time_format_iso(rec->slot_us, slot);
-    lp_buf_printf(&text, "%s%s%s %s, slot %s: %s\n", c->err.red, c->err.bad, c->err.plain, rec->pipeline, slot, err->text);
+    lp_buf_printf(&text, "%s%s%s %s, slot %s: %s\n", c->err.red, c->err.bad, c->err.plain, rec->pipeline, slot,
+                  err->text);
     put_failures(&c->err, rec, &text);
     if (rec->rows.read) put_counts(&c->err, rec, &text);
     else if (rec->record_url) lp_buf_printf(&text, "  record: %s\n", rec->record_url);
     fputs(lp_buf_text(&text), stderr);
 }
 
-static int report(struct lp_cli *c, const struct lp_pipeline *p, enum lp_code code, const struct lp_record *rec, const struct lp_rows *rows,
-                  const char *noun, const struct lp_err *err)
+static int report(struct lp_cli *c, const struct lp_pipeline *p, enum lp_code code, const struct lp_record *rec,
+                  const struct lp_rows *rows, const char *noun, const struct lp_err *err)
 {
     LP_AUTO(lp_buf) text = {0};
     int status = code ? lp_code_info(code)->exit_status : rec->status == LP_RUN_PARTIAL ? 3 : 0;
@@ -151,9 +155,15 @@ int lp_cmd_run(struct lp_cli *c)
         lp_progress_put_noun(&p.source.each, &noun);
         lp_progress_init(&progress, c, lp_buf_text(&noun));
         bool shows = !c->quiet && !c->json;
-        struct lp_run_options o = {.slot_us = c->slot_us, .shard = c->shard, .shards = c->shards, .replay_folder = c->replay,
-                                   .record_folder = c->record, .watch = lp_progress_watch(&progress), .count_items = progress.bar,
-                                   .see_rows = shows ? lp_rows_see : NULL, .who = &rows};
+        struct lp_run_options o = {.slot_us = c->slot_us,
+                                   .shard = c->shard,
+                                   .shards = c->shards,
+                                   .replay_folder = c->replay,
+                                   .record_folder = c->record,
+                                   .watch = lp_progress_watch(&progress),
+                                   .count_items = progress.bar,
+                                   .see_rows = shows ? lp_rows_see : NULL,
+                                   .who = &rows};
         enum lp_code code = lp_run(&p, &o, &rec, &err);
         lp_progress_clear(&progress);
         status = report(c, &p, code, &rec, &rows, lp_buf_text(&noun), &err);

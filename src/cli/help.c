@@ -1,9 +1,13 @@
 #include "cli/cli.h"
 #include "pipeline/definition.h"
 
-static const char purpose[] = "scheduled data pipelines: call an HTTP JSON API, convert and check what it says, keep it in a lake";
+static const char purpose[] =
+    "scheduled data pipelines: call an HTTP JSON API, convert and check what it says, keep it in a lake";
 
-static const struct { int status; const char *meaning; } statuses[] = {
+static const struct {
+    int status;
+    const char *meaning;
+} statuses[] = {
     {0, "all went well"},
     {1, "the run failed; the lake is as before"},
     {2, "the command line or the pipeline file is wrong"},
@@ -12,7 +16,9 @@ static const struct { int status; const char *meaning; } statuses[] = {
     {5, "another run of the same slot is at work"},
 };
 
-static const struct { const char *name, *meaning; } variables[] = {
+static const struct {
+    const char *name, *meaning;
+} variables[] = {
     {"HTTPS_PROXY, NO_PROXY", "the proxy for requests, and the hosts asked without it"},
     {"CURL_CA_BUNDLE, SSL_CERT_FILE", "the certificates that servers are checked against"},
     {"NO_COLOR", "no colours, when it is set"},
@@ -23,7 +29,9 @@ void lp_help_put_overview(struct lp_buf *out)
     lp_buf_printf(out, "lambda-pipeline — %s\n\n  lambda-pipeline COMMAND [OPTIONS] [FILE]\n\n", purpose);
     for (size_t i = 0; i < lp_command_count; i++)
         lp_buf_printf(out, "  %-8s %-16s %s\n", lp_commands[i].name, lp_commands[i].words, lp_commands[i].summary);
-    lp_buf_puts(out, "\nlambda-pipeline help COMMAND explains one, with its options.\nhelp pipeline-file is the reference of the pipeline file.\n");
+    lp_buf_puts(
+        out,
+        "\nlambda-pipeline help COMMAND explains one, with its options.\nhelp pipeline-file is the reference of the pipeline file.\n");
 }
 
 /* "-n, --items N" */
@@ -68,7 +76,8 @@ void lp_help_put_command(const struct lp_command *command, struct lp_buf *out)
     }
     if (command->bit == LP_CMD_HELP) return;
     lp_buf_puts(out, "\nExit status\n");
-    for (size_t i = 0; i < LP_COUNT(statuses); i++) lp_buf_printf(out, "  %d  %s\n", statuses[i].status, statuses[i].meaning);
+    for (size_t i = 0; i < LP_COUNT(statuses); i++)
+        lp_buf_printf(out, "  %d  %s\n", statuses[i].status, statuses[i].meaning);
 }
 
 /* ---- the man page ---- */
@@ -114,9 +123,11 @@ static void put_man_options(struct lp_buf *out)
 
 static void put_man(struct lp_buf *out)
 {
-    lp_buf_puts(out, ".TH LAMBDA\\-PIPELINE 1 \"\" \"lambda\\-pipeline " LP_VERSION "\" \"User Commands\"\n.SH NAME\nlambda\\-pipeline \\- ");
+    lp_buf_puts(out, ".TH LAMBDA\\-PIPELINE 1 \"\" \"lambda\\-pipeline " LP_VERSION
+                     "\" \"User Commands\"\n.SH NAME\nlambda\\-pipeline \\- ");
     put_roff(purpose, out);
-    lp_buf_puts(out, "\n.SH SYNOPSIS\n.B lambda\\-pipeline\n.I COMMAND\n[\\fIOPTIONS\\fR] [\\fIFILE\\fR]\n.SH COMMANDS\n");
+    lp_buf_puts(out,
+                "\n.SH SYNOPSIS\n.B lambda\\-pipeline\n.I COMMAND\n[\\fIOPTIONS\\fR] [\\fIFILE\\fR]\n.SH COMMANDS\n");
     for (size_t i = 0; i < lp_command_count; i++) {
         LP_AUTO(lp_buf) term = {0};
         lp_buf_printf(&term, "%s %s", lp_commands[i].name, lp_commands[i].words);
@@ -130,19 +141,23 @@ static void put_man(struct lp_buf *out)
     }
     lp_buf_puts(out, ".SH ENVIRONMENT\n");
     for (size_t i = 0; i < LP_COUNT(variables); i++) put_man_entry(variables[i].name, variables[i].meaning, out);
-    lp_buf_puts(out, ".SH FILES\nThe pipeline file is described by\n.BR \"lambda\\-pipeline help pipeline\\-file\" .\n");
+    lp_buf_puts(out,
+                ".SH FILES\nThe pipeline file is described by\n.BR \"lambda\\-pipeline help pipeline\\-file\" .\n");
 }
 
 /* ---- completion ---- */
 
 static void put_bash(struct lp_buf *out)
 {
-    lp_buf_puts(out, "_lambda_pipeline() {\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word\n"
-                     "    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n        case $word in -*) ;; *) command=$word; break ;; esac\n"
-                     "    done\n    COMPREPLY=()\n    case $prev in\n        --replay|--record|--to) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
-                     "        --color) COMPREPLY=($(compgen -W 'auto always never' -- \"$cur\")); return ;;\n    esac\n    case $command in\n");
+    lp_buf_puts(
+        out,
+        "_lambda_pipeline() {\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word\n"
+        "    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n        case $word in -*) ;; *) command=$word; break ;; esac\n"
+        "    done\n    COMPREPLY=()\n    case $prev in\n        --replay|--record|--to) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
+        "        --color) COMPREPLY=($(compgen -W 'auto always never' -- \"$cur\")); return ;;\n    esac\n    case $command in\n");
     for (size_t i = 0; i < lp_command_count; i++) {
-        lp_buf_printf(out, "        %s)\n            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '", lp_commands[i].name);
+        lp_buf_printf(out, "        %s)\n            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '",
+                      lp_commands[i].name);
         bool more = false;
         for (size_t j = 0; j < lp_option_count; j++) {
             if (!(lp_options[j].commands & lp_commands[i].bit)) continue;
@@ -155,12 +170,16 @@ static void put_bash(struct lp_buf *out)
             for (size_t j = 0; j < lp_command_count; j++) lp_buf_printf(out, "%s ", lp_commands[j].name);
             lp_buf_puts(out, "pipeline-file man bash zsh fish' -- \"$cur\")); fi ;;\n");
         } else {
-            lp_buf_puts(out, "            else mapfile -t COMPREPLY < <(compgen -f -X '!*.yaml' -- \"$cur\"; compgen -f -X '!*.yml' -- \"$cur\"; compgen -d -- \"$cur\"); fi ;;\n");
+            lp_buf_puts(
+                out,
+                "            else mapfile -t COMPREPLY < <(compgen -f -X '!*.yaml' -- \"$cur\"; compgen -f -X '!*.yml' -- \"$cur\"; compgen -d -- \"$cur\"); fi ;;\n");
         }
     }
     lp_buf_puts(out, "        *) COMPREPLY=($(compgen -W '");
     for (size_t i = 0; i < lp_command_count; i++) lp_buf_printf(out, "%s ", lp_commands[i].name);
-    lp_buf_puts(out, "--help --version' -- \"$cur\")) ;;\n    esac\n}\ncomplete -o filenames -F _lambda_pipeline lambda-pipeline\n");
+    lp_buf_puts(
+        out,
+        "--help --version' -- \"$cur\")) ;;\n    esac\n}\ncomplete -o filenames -F _lambda_pipeline lambda-pipeline\n");
 }
 
 /* In single quotes; a colon ends a field in zsh. */
@@ -181,7 +200,8 @@ static void put_zsh(struct lp_buf *out)
         put_quoted(lp_commands[i].summary, true, out);
         lp_buf_puts(out, "'\n");
     }
-    lp_buf_puts(out, "    )\n    if (( CURRENT == 2 )); then _describe command commands; return; fi\n    case $words[2] in\n");
+    lp_buf_puts(
+        out, "    )\n    if (( CURRENT == 2 )); then _describe command commands; return; fi\n    case $words[2] in\n");
     for (size_t i = 0; i < lp_command_count; i++) {
         lp_buf_printf(out, "        %s) _arguments", lp_commands[i].name);
         for (size_t j = 0; j < lp_option_count; j++) {
@@ -190,10 +210,15 @@ static void put_zsh(struct lp_buf *out)
             lp_buf_printf(out, " \\\n            '--%s[", o->name);
             put_quoted(o->help, true, out);
             bool folder = o->argument && (!strcmp(o->argument, "DIR") || !strcmp(o->argument, "PLACE"));
-            lp_buf_printf(out, "]%s%s%s'", o->argument ? ":" : "", o->argument ? o->argument : "", folder ? ":_directories" : o->argument ? ": " : "");
+            lp_buf_printf(out, "]%s%s%s'", o->argument ? ":" : "", o->argument ? o->argument : "",
+                          folder        ? ":_directories"
+                          : o->argument ? ": "
+                                        : "");
         }
-        lp_buf_puts(out, lp_commands[i].bit == LP_CMD_HELP ? " \\\n            '2:topic:(check plan preview run pipeline-file man bash zsh fish)' ;;\n"
-                                                            : " \\\n            '2:pipeline file:_files -g \"*.y(a|)ml\"' ;;\n");
+        lp_buf_puts(out,
+                    lp_commands[i].bit == LP_CMD_HELP
+                        ? " \\\n            '2:topic:(check plan preview run pipeline-file man bash zsh fish)' ;;\n"
+                        : " \\\n            '2:pipeline file:_files -g \"*.y(a|)ml\"' ;;\n");
     }
     lp_buf_puts(out, "    esac\n}\n_lambda_pipeline \"$@\"\n");
 }
@@ -207,9 +232,14 @@ static void put_fish(struct lp_buf *out)
         put_quoted(c->summary, false, out);
         lp_buf_puts(out, "'\n");
         if (c->bit != LP_CMD_HELP)
-            lp_buf_printf(out, "complete -c lambda-pipeline -n '__fish_seen_subcommand_from %s' -k -a '(__fish_complete_suffix .yaml .yml)'\n", c->name);
+            lp_buf_printf(
+                out,
+                "complete -c lambda-pipeline -n '__fish_seen_subcommand_from %s' -k -a '(__fish_complete_suffix .yaml .yml)'\n",
+                c->name);
     }
-    lp_buf_puts(out, "complete -c lambda-pipeline -n '__fish_seen_subcommand_from help' -a 'check plan preview run pipeline-file man bash zsh fish'\n");
+    lp_buf_puts(
+        out,
+        "complete -c lambda-pipeline -n '__fish_seen_subcommand_from help' -a 'check plan preview run pipeline-file man bash zsh fish'\n");
     for (size_t j = 0; j < lp_option_count; j++) {
         const struct lp_option *o = &lp_options[j];
         lp_buf_puts(out, "complete -c lambda-pipeline -n '__fish_seen_subcommand_from");
@@ -217,7 +247,8 @@ static void put_fish(struct lp_buf *out)
             if (o->commands & lp_commands[i].bit) lp_buf_printf(out, " %s", lp_commands[i].name);
         lp_buf_printf(out, "' -l %s", o->name);
         if (o->letter) lp_buf_printf(out, " -s %c", o->letter);
-        if (o->argument) lp_buf_puts(out, !strcmp(o->argument, "DIR") || !strcmp(o->argument, "PLACE") ? " -r -F" : " -x");
+        if (o->argument)
+            lp_buf_puts(out, !strcmp(o->argument, "DIR") || !strcmp(o->argument, "PLACE") ? " -r -F" : " -x");
         lp_buf_puts(out, " -d '");
         put_quoted(o->help, false, out);
         lp_buf_puts(out, "'\n");
@@ -226,8 +257,14 @@ static void put_fish(struct lp_buf *out)
 
 bool lp_help_put_topic(const char *topic, struct lp_buf *out)
 {
-    static const struct { const char *name; void (*put)(struct lp_buf *); } topics[] = {
-        {"pipeline-file", lp_pipeline_put_reference}, {"man", put_man}, {"bash", put_bash}, {"zsh", put_zsh}, {"fish", put_fish}};
+    static const struct {
+        const char *name;
+        void (*put)(struct lp_buf *);
+    } topics[] = {{"pipeline-file", lp_pipeline_put_reference},
+                  {"man", put_man},
+                  {"bash", put_bash},
+                  {"zsh", put_zsh},
+                  {"fish", put_fish}};
     for (size_t i = 0; i < LP_COUNT(topics); i++) {
         if (strcmp(topic, topics[i].name)) continue;
         topics[i].put(out);

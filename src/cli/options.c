@@ -8,11 +8,14 @@
 
 const struct lp_command lp_commands[] = {
     {"check", "FILE", "tell every fault in a pipeline file, with its place",
-     "Reads the file and what it names, and tells everything that is wrong at once. Nothing is fetched.", LP_CMD_CHECK, 0, 1, lp_cmd_check},
+     "Reads the file and what it names, and tells everything that is wrong at once. Nothing is fetched.", LP_CMD_CHECK,
+     0, 1, lp_cmd_check},
     {"plan", "FILE", "show the requests and files of a run, without making it",
-     "Shows what a run would ask, with secrets masked, and what it would write. Nothing is fetched or written.", LP_CMD_PLAN, 1, 1, lp_cmd_plan},
+     "Shows what a run would ask, with secrets masked, and what it would write. Nothing is fetched or written.",
+     LP_CMD_PLAN, 1, 1, lp_cmd_plan},
     {"preview", "FILE", "fetch a few items and show their rows, each with its verdict",
-     "Fetches the first items, converts and checks their rows, and shows them. Nothing is written.", LP_CMD_PREVIEW, 1, 1, lp_cmd_preview},
+     "Fetches the first items, converts and checks their rows, and shows them. Nothing is written.", LP_CMD_PREVIEW, 1,
+     1, lp_cmd_preview},
     {"run", "FILE", "fetch, convert, check and keep: the main job",
      "Runs the pipeline for one slot. The same slot again replaces what it wrote before; a run that is stopped or fails "
      "leaves the lake as it was.",
@@ -84,12 +87,12 @@ static enum lp_code set_color(struct lp_cli *c, const char *text, struct lp_err 
     return lp_fail(err, LP_USAGE, "--color %.40s is not known; it is auto, always or never", text);
 }
 
-#define SWITCH(name)                                                                           \
-    static enum lp_code set_##name(struct lp_cli *c, const char *text, struct lp_err *err)     \
-    {                                                                                          \
-        (void)text, (void)err;                                                                 \
-        c->name = true;                                                                        \
-        return LP_OK;                                                                          \
+#define SWITCH(name)                                                                       \
+    static enum lp_code set_##name(struct lp_cli *c, const char *text, struct lp_err *err) \
+    {                                                                                      \
+        (void)text, (void)err;                                                             \
+        c->name = true;                                                                    \
+        return LP_OK;                                                                      \
     }
 SWITCH(json)
 SWITCH(quiet)
@@ -103,11 +106,13 @@ const struct lp_option lp_options[] = {
      LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN, set_slot},
     {"to", 0, "PLACE", "write here instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN, set_to},
     {"shard", 0, "I/N", "take only every N-th item, beginning with the I-th", LP_CMD_PLAN | LP_CMD_RUN, set_shard},
-    {"replay", 0, "DIR", "answer requests from the replies recorded in DIR; no network", LP_CMD_PREVIEW | LP_CMD_RUN, set_replay},
+    {"replay", 0, "DIR", "answer requests from the replies recorded in DIR; no network", LP_CMD_PREVIEW | LP_CMD_RUN,
+     set_replay},
     {"record", 0, "DIR", "keep the replies in DIR, one file per item", LP_CMD_PREVIEW | LP_CMD_RUN, set_record},
     {"items", 'n', "N", "how many items to fetch; 5 when left out", LP_CMD_PREVIEW, set_rows},
     {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
-    {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there", LP_CMD_CHECK | LP_CMD_RUN, set_json},
+    {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there", LP_CMD_CHECK | LP_CMD_RUN,
+     set_json},
     {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE, set_quiet},
     {"verbose", 'v', NULL, "tell of every try", LP_CMD_PREVIEW | LP_CMD_RUN, set_verbose},
     {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always, never", LP_CMD_ALL, set_color},
@@ -133,11 +138,15 @@ static enum lp_code unknown_option(const char *word, size_t len, struct lp_err *
     for (size_t i = 0; i < lp_option_count; i++) names[i] = lp_options[i].name;
     size_t skip = len > 2 ? 2 : 1;
     near = lp_text_nearest(word + skip, len - skip, names, lp_option_count);
-    if (near) return lp_fail(err, LP_USAGE, "there is no option %.*s; did you mean --%s?", (int)(len > 60 ? 60 : len), word, near);
-    return lp_fail(err, LP_USAGE, "there is no option %.*s; lambda-pipeline --help lists them", (int)(len > 60 ? 60 : len), word);
+    if (near)
+        return lp_fail(err, LP_USAGE, "there is no option %.*s; did you mean --%s?", (int)(len > 60 ? 60 : len), word,
+                       near);
+    return lp_fail(err, LP_USAGE, "there is no option %.*s; lambda-pipeline --help lists them",
+                   (int)(len > 60 ? 60 : len), word);
 }
 
-static enum lp_code take_option(struct lp_cli *c, unsigned *given, const char *word, const char *next, bool *used_next, struct lp_err *err)
+static enum lp_code take_option(struct lp_cli *c, unsigned *given, const char *word, const char *next, bool *used_next,
+                                struct lp_err *err)
 {
     const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
     size_t len = equals ? (size_t)(equals - word) : strlen(word);
@@ -179,11 +188,18 @@ static enum lp_code check_fit(const struct lp_cli *c, unsigned given, struct lp_
     if (!cmd) return lp_fail(err, LP_USAGE, "a command is missing; lambda-pipeline --help lists them");
     for (size_t i = 0; i < lp_option_count; i++)
         if (given & 1u << i && !(lp_options[i].commands & cmd->bit))
-            return lp_fail(err, LP_USAGE, "%s has no option --%s; lambda-pipeline help %s lists them", cmd->name, lp_options[i].name, cmd->name);
+            return lp_fail(err, LP_USAGE, "%s has no option --%s; lambda-pipeline help %s lists them", cmd->name,
+                           lp_options[i].name, cmd->name);
     size_t least = c->schema ? 0 : cmd->bit == LP_CMD_CHECK ? 1 : cmd->least_words;
-    if (c->word_count < least) return lp_fail(err, LP_USAGE, "%s wants a pipeline file: lambda-pipeline %s %s", cmd->name, cmd->name, cmd->words);
-    if (c->word_count > cmd->most_words) return lp_fail(err, LP_USAGE, "%s takes one %s, not also %.60s", cmd->name, cmd->bit == LP_CMD_HELP ? "word" : "file", c->words[cmd->most_words]);
-    if (c->replay && c->record) return lp_fail(err, LP_USAGE, "--replay and --record do not go together; replies in a folder are recorded already");
+    if (c->word_count < least)
+        return lp_fail(err, LP_USAGE, "%s wants a pipeline file: lambda-pipeline %s %s", cmd->name, cmd->name,
+                       cmd->words);
+    if (c->word_count > cmd->most_words)
+        return lp_fail(err, LP_USAGE, "%s takes one %s, not also %.60s", cmd->name,
+                       cmd->bit == LP_CMD_HELP ? "word" : "file", c->words[cmd->most_words]);
+    if (c->replay && c->record)
+        return lp_fail(err, LP_USAGE,
+                       "--replay and --record do not go together; replies in a folder are recorded already");
     if (c->quiet && c->verbose) return lp_fail(err, LP_USAGE, "--quiet and --verbose do not go together");
     return LP_OK;
 }

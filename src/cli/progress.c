@@ -45,8 +45,10 @@ static void put_figures(const struct lp_progress *p, const struct lp_fetch_stats
     }
     lp_buf_printf(out, " %s", p->noun);
     if (seconds > 0.5 && done) lp_buf_printf(out, "  %.0f/s", (double)done / seconds);
-    if (s->retried) lp_buf_printf(out, "  %llu %s", (unsigned long long)s->retried, s->retried == 1 ? "retry" : "retries");
-    if (s->failed) lp_buf_printf(out, "  %s%llu failed%s", p->style->red, (unsigned long long)s->failed, p->style->plain);
+    if (s->retried)
+        lp_buf_printf(out, "  %llu %s", (unsigned long long)s->retried, s->retried == 1 ? "retry" : "retries");
+    if (s->failed)
+        lp_buf_printf(out, "  %s%llu failed%s", p->style->red, (unsigned long long)s->failed, p->style->plain);
     if (seconds > 1 && done && s->expected > done) {
         lp_duration_format((int64_t)(seconds * 1000 * (double)(s->expected - done) / (double)done), time);
         lp_buf_printf(out, "  %s left", time);

@@ -3,9 +3,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-bool lp_rows_init(struct lp_rows *r, const struct lp_columns *columns, size_t most, bool verdicts, const struct lp_style *style)
+bool lp_rows_init(struct lp_rows *r, const struct lp_columns *columns, size_t most, bool verdicts,
+                  const struct lp_style *style)
 {
-    *r = (struct lp_rows){.columns = columns, .most = most, .verdicts = verdicts, .style = style, .width = columns->count + verdicts};
+    *r = (struct lp_rows){
+        .columns = columns, .most = most, .verdicts = verdicts, .style = style, .width = columns->count + verdicts};
     r->cells = calloc(most * r->width + 1, sizeof *r->cells);
     return r->cells;
 }
@@ -43,7 +45,8 @@ static void put_for_people(const struct lp_batch *b, size_t column, size_t row, 
 static void put_verdict(const struct lp_rows *r, const struct lp_failure *f, struct lp_buf *out)
 {
     lp_buf_puts(out, f ? r->style->bad : r->style->ok);
-    for (bool more = false; f; f = f->next, more = true) lp_buf_printf(out, "%s %s: %s", more ? "," : "", f->column, f->check);
+    for (bool more = false; f; f = f->next, more = true)
+        lp_buf_printf(out, "%s %s: %s", more ? "," : "", f->column, f->check);
 }
 
 void lp_rows_see(void *rows, const struct lp_batch *b)
@@ -99,7 +102,7 @@ void lp_rows_put(const struct lp_rows *r, struct lp_buf *out)
     if (r->verdicts) columns[r->width - 1] = (struct lp_grid_column){"verdict", NULL, false, true};
     lp_grid_put(r->style, columns, r->width, r->cells, r->count, out);
     if (r->seen > r->count)
-        lp_buf_printf(out, "%s%s and %llu more row%s%s\n", r->style->grey, r->style->more, (unsigned long long)(r->seen - r->count),
-                      r->seen - r->count == 1 ? "" : "s", r->style->plain);
+        lp_buf_printf(out, "%s%s and %llu more row%s%s\n", r->style->grey, r->style->more,
+                      (unsigned long long)(r->seen - r->count), r->seen - r->count == 1 ? "" : "s", r->style->plain);
     free(columns);
 }

@@ -20,7 +20,8 @@ struct lp_rows {
     size_t width; /* cells per row */
 };
 
-bool lp_rows_init(struct lp_rows *r, const struct lp_columns *columns, size_t most, bool verdicts, const struct lp_style *style);
+bool lp_rows_init(struct lp_rows *r, const struct lp_columns *columns, size_t most, bool verdicts,
+                  const struct lp_style *style);
 /* A see_rows of pipeline/run.h. */
 void lp_rows_see(void *rows, const struct lp_batch *b);
 void lp_rows_put(const struct lp_rows *r, struct lp_buf *out);

@@ -57,7 +57,7 @@ struct lp_style lp_style_of(int fd, const char *color)
     return s;
 }
 
-#define WIDEST_CELL ((size_t)40)
+#define WIDEST_CELL  ((size_t)40)
 #define MOST_COLUMNS ((size_t)64)
 
 static size_t cell_width(const char *text)
@@ -89,8 +89,8 @@ static void put_cell(const char *text, size_t width, bool right, bool last, stru
 }
 
 /* Which columns fit, in order; their number. A kept one has its room put aside first. */
-static size_t choose_columns(const struct lp_style *s, const struct lp_grid_column *columns, size_t count, char *const *cells, size_t rows,
-                             size_t *chosen, size_t *widths)
+static size_t choose_columns(const struct lp_style *s, const struct lp_grid_column *columns, size_t count,
+                             char *const *cells, size_t rows, size_t *chosen, size_t *widths)
 {
     size_t shown = 0, used = 0, kept = count && columns[count - 1].kept ? 1 : 0, reserved = 0, kept_width = 0;
     if (kept) {
@@ -118,8 +118,8 @@ static void put_line_end(struct lp_buf *out)
     lp_buf_putc(out, '\n');
 }
 
-static void put_headings(const struct lp_style *s, const struct lp_grid_column *columns, const size_t *chosen, const size_t *widths,
-                         size_t shown, struct lp_buf *out)
+static void put_headings(const struct lp_style *s, const struct lp_grid_column *columns, const size_t *chosen,
+                         const size_t *widths, size_t shown, struct lp_buf *out)
 {
     bool units = false;
     lp_buf_puts(out, s->bold);
@@ -139,8 +139,8 @@ static void put_headings(const struct lp_style *s, const struct lp_grid_column *
     put_line_end(out);
 }
 
-void lp_grid_put(const struct lp_style *s, const struct lp_grid_column *columns, size_t count, char *const *cells, size_t rows,
-                 struct lp_buf *out)
+void lp_grid_put(const struct lp_style *s, const struct lp_grid_column *columns, size_t count, char *const *cells,
+                 size_t rows, struct lp_buf *out)
 {
     size_t chosen[MOST_COLUMNS], widths[MOST_COLUMNS];
     size_t shown = choose_columns(s, columns, count, cells, rows, chosen, widths);
@@ -151,7 +151,8 @@ void lp_grid_put(const struct lp_style *s, const struct lp_grid_column *columns,
         put_line_end(out);
     }
     if (shown < count)
-        lp_buf_printf(out, "%s%s and %zu more column%s%s\n", s->grey, s->more, count - shown, count - shown == 1 ? "" : "s", s->plain);
+        lp_buf_printf(out, "%s%s and %zu more column%s%s\n", s->grey, s->more, count - shown,
+                      count - shown == 1 ? "" : "s", s->plain);
 }
 
 void lp_style_put_distance(int64_t from_us, int64_t to_us, struct lp_buf *out)

@@ -24,11 +24,11 @@ struct lp_style lp_style_of(int fd, const char *color);
 /* An aligned table: two spaces between columns, numbers right, text left, units under the headings. */
 struct lp_grid_column {
     const char *name, *unit; /* unit "" or NULL: none */
-    bool right, kept; /* kept: never left out, as the last of the columns */
+    bool right, kept;        /* kept: never left out, as the last of the columns */
 };
 /* cells[row * column_count + column], all NUL-terminated. Columns that do not fit are left out, with a word about it. */
-void lp_grid_put(const struct lp_style *s, const struct lp_grid_column *columns, size_t column_count, char *const *cells,
-                 size_t row_count, struct lp_buf *out);
+void lp_grid_put(const struct lp_style *s, const struct lp_grid_column *columns, size_t column_count,
+                 char *const *cells, size_t row_count, struct lp_buf *out);
 
 /* "in 6 h 24 min", "3 days ago" */
 void lp_style_put_distance(int64_t from_us, int64_t to_us, struct lp_buf *out);

@@ -38,7 +38,8 @@ const char *lp_faults_text(struct lp_faults *f, const char *format, ...)
     return text;
 }
 
-void lp_faults_add(struct lp_faults *f, size_t line, size_t column, size_t width, const char *remedy, const char *what, ...)
+void lp_faults_add(struct lp_faults *f, size_t line, size_t column, size_t width, const char *remedy, const char *what,
+                   ...)
 {
     if (f->count == LP_FAULTS_MAX) {
         f->dropped++;
@@ -134,7 +135,8 @@ static void put_excerpt(const struct lp_faults *f, const struct lp_fault *fault,
     if (width > EXCERPT_COLUMNS - indent) width = EXCERPT_COLUMNS - indent;
     lp_buf_printf(out, "\n      | %*s%s", (int)indent, "", colour ? "\033[31m" : "");
     for (size_t i = 0; i < width; i++) lp_buf_putc(out, '^');
-    lp_buf_printf(out, "%s%s%s\n", colour ? "\033[0m" : "", fault->remedy ? " " : "", fault->remedy ? fault->remedy : "");
+    lp_buf_printf(out, "%s%s%s\n", colour ? "\033[0m" : "", fault->remedy ? " " : "",
+                  fault->remedy ? fault->remedy : "");
 }
 
 void lp_faults_put_excerpts(const struct lp_faults *f, bool colour, struct lp_buf *out)

@@ -30,8 +30,8 @@ struct lp_faults {
 
 void lp_faults_init(struct lp_faults *f, const char *path);
 void lp_faults_release(struct lp_faults *f);
-void lp_faults_add(struct lp_faults *f, size_t line, size_t column, size_t width, const char *remedy, const char *what, ...)
-    LP_PRINTF(6, 7);
+void lp_faults_add(struct lp_faults *f, size_t line, size_t column, size_t width, const char *remedy, const char *what,
+                   ...) LP_PRINTF(6, 7);
 /* A remedy made on the spot; NULL (no remedy) when memory is out. */
 const char *lp_faults_text(struct lp_faults *f, const char *format, ...) LP_PRINTF(2, 3);
 void lp_faults_sort(struct lp_faults *f);

@@ -22,7 +22,8 @@ bool lp_reading_starved(struct lp_reading *r, enum lp_code code)
     return code == LP_NOMEM;
 }
 
-void lp_unknown_key(struct lp_reading *r, const struct lp_node *key, const char *path, const char *const *names, size_t count)
+void lp_unknown_key(struct lp_reading *r, const struct lp_node *key, const char *path, const char *const *names,
+                    size_t count)
 {
     if (!strcmp(key->text, "<<")) return; /* told already */
     const char *near = lp_text_nearest(key->text, key->len, names, count);
@@ -30,9 +31,9 @@ void lp_unknown_key(struct lp_reading *r, const struct lp_node *key, const char 
     size_t len = strlen(list);
     for (size_t i = 0; i < count && len < sizeof list - 1; i++)
         len += (size_t)snprintf(list + len, sizeof list - len, "%s %s", i ? "," : "", names[i]);
-    lp_node_fault(r, key,
-                  near ? lp_faults_text(r->faults, "did you mean \"%s\"?", near) : lp_faults_text(r->faults, "%s", list),
-                  "unknown key \"%.60s\"%s%s", key->text, *path ? " under " : "", path);
+    lp_node_fault(
+        r, key, near ? lp_faults_text(r->faults, "did you mean \"%s\"?", near) : lp_faults_text(r->faults, "%s", list),
+        "unknown key \"%.60s\"%s%s", key->text, *path ? " under " : "", path);
 }
 
 const char *lp_node_text(struct lp_reading *r, const struct lp_node *n)
@@ -68,9 +69,18 @@ bool lp_name_is_valid(const char *name)
 
 bool lp_size_parse(const char *text, int64_t *bytes)
 {
-    static const struct { const char *unit; int64_t factor; } units[] = {
-        {"", 1}, {"B", 1}, {"kB", 1000}, {"KB", 1000}, {"MB", 1000000}, {"GB", 1000000000},
-        {"KiB", INT64_C(1) << 10}, {"MiB", INT64_C(1) << 20}, {"GiB", INT64_C(1) << 30}};
+    static const struct {
+        const char *unit;
+        int64_t factor;
+    } units[] = {{"", 1},
+                 {"B", 1},
+                 {"kB", 1000},
+                 {"KB", 1000},
+                 {"MB", 1000000},
+                 {"GB", 1000000000},
+                 {"KiB", INT64_C(1) << 10},
+                 {"MiB", INT64_C(1) << 20},
+                 {"GiB", INT64_C(1) << 30}};
     size_t digits = strspn(text, "0123456789");
     const char *unit = text + digits + strspn(text + digits, " ");
     if (!digits || digits > 9) return false;
@@ -126,7 +136,8 @@ static const char *bound_text(struct lp_reading *r, enum lp_field_kind kind, dou
 }
 
 /* A whole number of some sort, within its bounds. */
-static void set_number(struct lp_reading *r, const struct lp_field *f, const struct lp_node *n, const char *text, int64_t *member)
+static void set_number(struct lp_reading *r, const struct lp_field *f, const struct lp_node *n, const char *text,
+                       int64_t *member)
 {
     int64_t value = 0;
     bool good = f->kind == LP_FIELD_INT        ? lp_int64_parse(text, strlen(text), &value)
@@ -135,14 +146,17 @@ static void set_number(struct lp_reading *r, const struct lp_field *f, const str
     if (!good) {
         fault_value(r, f, n, text);
     } else if ((f->min != 0 || f->max != 0) && ((double)value < f->min || (double)value > f->max)) {
-        lp_node_fault(r, n, lp_faults_text(r->faults, "it goes from %s to %s", bound_text(r, f->kind, f->min), bound_text(r, f->kind, f->max)),
+        lp_node_fault(r, n,
+                      lp_faults_text(r->faults, "it goes from %s to %s", bound_text(r, f->kind, f->min),
+                                     bound_text(r, f->kind, f->max)),
                       "%s: %.60s is out of range", f->name, text);
     } else {
         *member = value;
     }
 }
 
-static void set_word(struct lp_reading *r, const struct lp_field *f, const struct lp_node *n, const char *text, int *member)
+static void set_word(struct lp_reading *r, const struct lp_field *f, const struct lp_node *n, const char *text,
+                     int *member)
 {
     for (size_t i = 0; i < f->word_count; i++) {
         if (strcmp(text, f->words[i])) continue;
@@ -153,12 +167,15 @@ static void set_word(struct lp_reading *r, const struct lp_field *f, const struc
     char list[200] = "";
     for (size_t i = 0, len = 0; i < f->word_count && len < sizeof list - 1; i++)
         len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", f->words[i]);
-    lp_node_fault(r, n, near ? lp_faults_text(r->faults, "did you mean \"%s\"?", near) : lp_faults_text(r->faults, "it is one of %s", list),
+    lp_node_fault(r, n,
+                  near ? lp_faults_text(r->faults, "did you mean \"%s\"?", near)
+                       : lp_faults_text(r->faults, "it is one of %s", list),
                   "%s: \"%.60s\" is not known", f->name, text);
 }
 
 /* Sets a member from text, whether it stood in the file or is the default. */
-static void set_scalar(struct lp_reading *r, const struct lp_field *f, const struct lp_node *n, const char *text, void *member)
+static void set_scalar(struct lp_reading *r, const struct lp_field *f, const struct lp_node *n, const char *text,
+                       void *member)
 {
     switch (f->kind) {
     case LP_FIELD_NAME:
@@ -226,7 +243,8 @@ static const struct lp_node *node_of(struct lp_reading *r, const char *text)
         r->faults->out_of_memory = true;
         return NULL;
     }
-    *n = (struct lp_node){.kind = LP_NODE_SCALAR, .text = text, .len = strlen(text), .line = 1, .column = 1, .width = 1};
+    *n =
+        (struct lp_node){.kind = LP_NODE_SCALAR, .text = text, .len = strlen(text), .line = 1, .column = 1, .width = 1};
     return n;
 }
 
@@ -253,8 +271,8 @@ static void read_child(struct lp_reading *r, const struct lp_fields *fields, con
     lp_unknown_key(r, child->key, fields->path, names, count);
 }
 
-void lp_fields_read(struct lp_reading *r, const struct lp_fields *fields, const struct lp_node *map, const struct lp_node *owner,
-                    void *section)
+void lp_fields_read(struct lp_reading *r, const struct lp_fields *fields, const struct lp_node *map,
+                    const struct lp_node *owner, void *section)
 {
     for (const struct lp_node *c = map ? map->first : NULL; c; c = c->next) read_child(r, fields, c, section);
     for (size_t i = 0; i < fields->count; i++) {

@@ -39,7 +39,7 @@ struct lp_pairs {
 struct lp_field {
     const char *name;
     enum lp_field_kind kind;
-    size_t offset;        /* of the member in the section's struct */
+    size_t offset; /* of the member in the section's struct */
     bool required;
     const char *fallback; /* as it would be written; NULL: zero, nothing, absent */
     double min, max;      /* both 0: no bounds */
@@ -47,8 +47,8 @@ struct lp_field {
     size_t word_count;
     const struct lp_fields *section;
     void (*read)(struct lp_reading *r, const struct lp_node *value, void *member);
-    const char *schema;   /* JSON Schema of a custom field */
-    const char *help;     /* one sentence, for the reference page and editors */
+    const char *schema; /* JSON Schema of a custom field */
+    const char *help;   /* one sentence, for the reference page and editors */
     const char *example;
 };
 
@@ -63,18 +63,20 @@ struct lp_fields {
 void lp_fields_defaults(struct lp_reading *r, const struct lp_fields *f, void *section);
 /* Reads a mapping over the defaults; map may be NULL: then only defaults and required fields count, with the fault at
  * `owner`. */
-void lp_fields_read(struct lp_reading *r, const struct lp_fields *f, const struct lp_node *map, const struct lp_node *owner,
-                    void *section);
+void lp_fields_read(struct lp_reading *r, const struct lp_fields *f, const struct lp_node *map,
+                    const struct lp_node *owner, void *section);
 /* One field of a section, found by its key; NULL when the table has no such key. */
 const struct lp_field *lp_fields_find(const struct lp_fields *f, const char *name);
 void lp_field_read(struct lp_reading *r, const struct lp_field *field, const struct lp_node *value, void *section);
 
 /* A fault at a node. */
-void lp_node_fault(struct lp_reading *r, const struct lp_node *n, const char *remedy, const char *what, ...) LP_PRINTF(4, 5);
+void lp_node_fault(struct lp_reading *r, const struct lp_node *n, const char *remedy, const char *what, ...)
+    LP_PRINTF(4, 5);
 /* An unknown key under `path`, with the nearest of the names. */
 /* A lack of memory is no fault of the file: notes it and is true. */
 bool lp_reading_starved(struct lp_reading *r, enum lp_code code);
-void lp_unknown_key(struct lp_reading *r, const struct lp_node *key, const char *path, const char *const *names, size_t count);
+void lp_unknown_key(struct lp_reading *r, const struct lp_node *key, const char *path, const char *const *names,
+                    size_t count);
 /* The scalar's text, ${NAME} replaced; NULL after a fault (a map or list, nothing, an unset name). */
 const char *lp_node_text(struct lp_reading *r, const struct lp_node *n);
 bool lp_node_expect(struct lp_reading *r, const struct lp_node *n, enum lp_node_kind kind, const char *example);

@@ -83,23 +83,34 @@ static void put_type(const struct lp_field *f, struct lp_buf *out)
     switch (f->kind) {
     case LP_FIELD_TEXT:
     case LP_FIELD_TEMPLATE: lp_buf_puts(out, "{\"type\":[\"string\",\"number\",\"boolean\"]}"); return;
-    case LP_FIELD_NAME: lp_buf_puts(out, "{\"type\":\"string\",\"pattern\":\"^([A-Za-z_][A-Za-z0-9_-]*|.*[$][{].*)$\"}"); return;
-    case LP_FIELD_BOOL: lp_buf_puts(out, "{\"anyOf\":[{\"type\":\"boolean\"},{\"type\":\"string\",\"pattern\":\"[$][{]\"}]}"); return;
+    case LP_FIELD_NAME:
+        lp_buf_puts(out, "{\"type\":\"string\",\"pattern\":\"^([A-Za-z_][A-Za-z0-9_-]*|.*[$][{].*)$\"}");
+        return;
+    case LP_FIELD_BOOL:
+        lp_buf_puts(out, "{\"anyOf\":[{\"type\":\"boolean\"},{\"type\":\"string\",\"pattern\":\"[$][{]\"}]}");
+        return;
     case LP_FIELD_INT:
         lp_buf_puts(out, "{\"anyOf\":[{\"type\":\"integer\"");
         if (f->min != 0 || f->max != 0) lp_buf_printf(out, ",\"minimum\":%.0f,\"maximum\":%.0f", f->min, f->max);
         lp_buf_puts(out, "},{\"type\":\"string\",\"pattern\":\"[$][{]\"}]}");
         return;
     case LP_FIELD_DURATION:
-        lp_buf_puts(out, "{\"type\":[\"string\",\"integer\"],\"pattern\":\"^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h|d)|0|.*[$][{].*)$\"}");
+        lp_buf_puts(
+            out,
+            "{\"type\":[\"string\",\"integer\"],\"pattern\":\"^([0-9]+(\\\\.[0-9]+)?(ms|s|m|h|d)|0|.*[$][{].*)$\"}");
         return;
     case LP_FIELD_SIZE:
-        lp_buf_puts(out, "{\"type\":[\"string\",\"integer\"],\"pattern\":\"^([0-9]+ *(B|kB|KB|MB|GB|KiB|MiB|GiB)?|.*[$][{].*)$\"}");
+        lp_buf_puts(
+            out,
+            "{\"type\":[\"string\",\"integer\"],\"pattern\":\"^([0-9]+ *(B|kB|KB|MB|GB|KiB|MiB|GiB)?|.*[$][{].*)$\"}");
         return;
-    case LP_FIELD_SHARE: lp_buf_puts(out, "{\"type\":[\"string\",\"number\"],\"pattern\":\"^([0-9.]+%?|.*[$][{].*)$\"}"); return;
+    case LP_FIELD_SHARE:
+        lp_buf_puts(out, "{\"type\":[\"string\",\"number\"],\"pattern\":\"^([0-9.]+%?|.*[$][{].*)$\"}");
+        return;
     case LP_FIELD_WORD: put_words(f, out); return;
     case LP_FIELD_PAIRS:
-        lp_buf_puts(out, "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"number\",\"boolean\"]}}");
+        lp_buf_puts(out,
+                    "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"number\",\"boolean\"]}}");
         return;
     case LP_FIELD_SECTION: lp_fields_put_schema(f->section, NULL, out); return;
     case LP_FIELD_CUSTOM: lp_buf_puts(out, f->schema ? f->schema : "{}"); return;

@@ -12,9 +12,11 @@ void lp_variables_init(struct lp_variables *v)
     v->count = LP_VARIABLE_FIRST_ITEM;
 }
 
-static void fault(struct lp_reading *r, const struct lp_node *node, size_t offset, size_t width, const char *remedy, const char *what)
+static void fault(struct lp_reading *r, const struct lp_node *node, size_t offset, size_t width, const char *remedy,
+                  const char *what)
 {
-    size_t column = node->column + (node->quoted ? 1 : 0) + lp_utf8_length(node->text, offset < node->len ? offset : node->len);
+    size_t column =
+        node->column + (node->quoted ? 1 : 0) + lp_utf8_length(node->text, offset < node->len ? offset : node->len);
     lp_faults_add(r->faults, node->line, column, width, remedy, "%s", what);
 }
 
@@ -201,8 +203,7 @@ void lp_template_bind(struct lp_reading *r, struct lp_template *t, const struct 
         p->variable = LP_VARIABLE_PIPELINE;
         const char *near = lp_text_nearest(p->name, strlen(p->name), v->names, v->count);
         fault(r, t->node, p->offset, strlen(p->name) + 2,
-              near ? lp_faults_text(r->faults, "did you mean {%s}?", near)
-                   : list_variables(r, v),
+              near ? lp_faults_text(r->faults, "did you mean {%s}?", near) : list_variables(r, v),
               lp_faults_text(r->faults, "there is no variable {%.60s}", p->name));
     }
 }

@@ -27,7 +27,8 @@ static void give_up(struct builder *b, yaml_mark_t mark, const char *remedy, con
 static struct lp_node *new_node(struct builder *b, enum lp_node_kind kind, const yaml_event_t *e)
 {
     if (++b->node_count > LP_YAML_MAX_NODES) {
-        give_up(b, e->start_mark, "put long lists into a file: each: { file: items.csv }", "the file has too many entries");
+        give_up(b, e->start_mark, "put long lists into a file: each: { file: items.csv }",
+                "the file has too many entries");
         return NULL;
     }
     struct lp_node *n = lp_arena_zalloc(b->arena, sizeof *n);
@@ -70,7 +71,8 @@ static void attach(struct builder *b, struct lp_node *n, yaml_mark_t mark)
                           lp_faults_text(b->faults, "it stands in line %zu already; keep one", twice->line),
                           "duplicate key \"%.60s\"", n->text);
         if (!n->quoted && n->len == 2 && memcmp(n->text, "<<", 2) == 0)
-            lp_faults_add(b->faults, n->line, n->column, n->width, "write the keys out", "merge keys are not used here");
+            lp_faults_add(b->faults, n->line, n->column, n->width, "write the keys out",
+                          "merge keys are not used here");
         *key = n;
         return;
     }
@@ -86,7 +88,9 @@ static void attach(struct builder *b, struct lp_node *n, yaml_mark_t mark)
 
 static void refuse_extras(struct builder *b, const yaml_event_t *e, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
-    if (anchor) fault_at(b, e->start_mark, 1, "write the value out where it is used", "anchors (&) and aliases (*) are not used here");
+    if (anchor)
+        fault_at(b, e->start_mark, 1, "write the value out where it is used",
+                 "anchors (&) and aliases (*) are not used here");
     if (tag) fault_at(b, e->start_mark, 1, "leave it out; the field knows its type", "tags (!) are not used here");
 }
 
@@ -127,7 +131,8 @@ static void take_event(struct builder *b, const yaml_event_t *e)
         if (++b->documents > 1) give_up(b, e->start_mark, "keep one pipeline to a file", "a second document begins");
         return;
     case YAML_ALIAS_EVENT:
-        give_up(b, e->start_mark, "write the value out where it is used", "anchors (&) and aliases (*) are not used here");
+        give_up(b, e->start_mark, "write the value out where it is used",
+                "anchors (&) and aliases (*) are not used here");
         return;
     case YAML_SCALAR_EVENT: add_scalar(b, e); return;
     case YAML_SEQUENCE_START_EVENT:
@@ -153,14 +158,14 @@ static void syntax_fault(struct builder *b)
         b->faults->out_of_memory = true;
         return;
     }
-    if (p->problem && (strstr(p->problem, "tab character") || (strstr(p->problem, "cannot start any token") && f->text &&
-                                                               memchr(f->text, '\t', f->text_len)))) {
+    if (p->problem && (strstr(p->problem, "tab character") || (strstr(p->problem, "cannot start any token") &&
+                                                               f->text && memchr(f->text, '\t', f->text_len)))) {
         give_up(b, mark, "indent with spaces", "a tab stands where YAML wants spaces");
         return;
     }
     char what[200];
-    snprintf(what, sizeof what, "this is not YAML: %s%s%s", p->problem ? p->problem : "cannot be read", p->context ? ", " : "",
-             p->context ? p->context : "");
+    snprintf(what, sizeof what, "this is not YAML: %s%s%s", p->problem ? p->problem : "cannot be read",
+             p->context ? ", " : "", p->context ? p->context : "");
     give_up(b, mark, "look at the indentation, and at quotes and brackets that are not closed", what);
 }
 
@@ -206,7 +211,8 @@ struct lp_node *lp_yaml_parse(const char *text, size_t len, struct lp_arena *a, 
         yaml_event_delete(&event);
     }
     yaml_parser_delete(&b.parser);
-    if (!b.root && !f->count && !f->out_of_memory) lp_faults_add(f, 1, 1, 1, "begin with \"pipeline: name\"", "the file says nothing");
+    if (!b.root && !f->count && !f->out_of_memory)
+        lp_faults_add(f, 1, 1, 1, "begin with \"pipeline: name\"", "the file says nothing");
     return b.stop || f->out_of_memory || (b.depth && f->count) ? NULL : b.root;
 }
 

@@ -22,11 +22,11 @@ enum lp_node_kind { LP_NODE_SCALAR, LP_NODE_LIST, LP_NODE_MAP };
 
 struct lp_node {
     enum lp_node_kind kind;
-    bool quoted;               /* the scalar stood in quotes, or in a block */
-    const char *text;          /* scalar: NUL-terminated, no NUL within */
+    bool quoted;      /* the scalar stood in quotes, or in a block */
+    const char *text; /* scalar: NUL-terminated, no NUL within */
     size_t len;
     size_t line, column, width;
-    struct lp_node *key;       /* of a child of a map */
+    struct lp_node *key; /* of a child of a map */
     struct lp_node *first, *last, *next;
     size_t child_count;
 };

@@ -20,7 +20,8 @@ static void put_columns(struct lp_json_writer *w, const struct lp_columns *colum
     lp_json_close(w, ']');
 }
 
-static void put_table(const struct lp_layout *l, const struct lp_columns *columns, const char *description, struct lp_buf *out)
+static void put_table(const struct lp_layout *l, const struct lp_columns *columns, const char *description,
+                      struct lp_buf *out)
 {
     const struct lp_sink *s = l->sink;
     struct lp_json_writer w = {.out = out};

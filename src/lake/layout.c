@@ -30,8 +30,8 @@ static void put_column_value(const struct lp_partition *p, const struct lp_batch
     lp_buf_put(out, text, lp_time_format(us, p->format, text, sizeof text));
 }
 
-void lp_layout_put_partition(const struct lp_layout *l, const struct lp_bindings *b, const struct lp_batch *batch, size_t row,
-                             struct lp_buf *out)
+void lp_layout_put_partition(const struct lp_layout *l, const struct lp_bindings *b, const struct lp_batch *batch,
+                             size_t row, struct lp_buf *out)
 {
     for (size_t i = 0; i < l->sink->partitions.count; i++) {
         const struct lp_partition *p = &l->sink->partitions.list[i];
@@ -53,7 +53,8 @@ static void put_slot(const struct lp_layout *l, const char *ending, struct lp_bu
     char slot[LP_TIME_TEXT_BYTES];
     lp_time_format_slot(l->slot_us, slot);
     lp_buf_puts(out, slot);
-    if (l->shards > 1) lp_buf_printf(out, "-%lluof%llu", (unsigned long long)l->shard + 1, (unsigned long long)l->shards);
+    if (l->shards > 1)
+        lp_buf_printf(out, "-%lluof%llu", (unsigned long long)l->shard + 1, (unsigned long long)l->shards);
     lp_buf_puts(out, ending);
 }
 

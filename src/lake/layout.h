@@ -21,8 +21,8 @@ struct lp_layout {
 
 /* "dt=2012-10-01/", of what the run and its item decide; column partitions take the row's value. batch may be NULL when
  * there are none. */
-void lp_layout_put_partition(const struct lp_layout *l, const struct lp_bindings *b, const struct lp_batch *batch, size_t row,
-                             struct lp_buf *out);
+void lp_layout_put_partition(const struct lp_layout *l, const struct lp_bindings *b, const struct lp_batch *batch,
+                             size_t row, struct lp_buf *out);
 void lp_layout_put_data_key(const struct lp_layout *l, const char *partition, struct lp_buf *out);
 void lp_layout_put_quarantine_key(const struct lp_layout *l, const char *partition, struct lp_buf *out);
 void lp_layout_put_record_key(const struct lp_layout *l, struct lp_buf *out);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 enum lp_code lp_output_begin(struct lp_output *o, struct lp_store *store, const struct lp_layout *layout,
-                             const struct lp_columns *columns, const struct lp_each *each, const struct lp_bindings *run,
-                             struct lp_err *err)
+                             const struct lp_columns *columns, const struct lp_each *each,
+                             const struct lp_bindings *run, struct lp_err *err)
 {
     *o = (struct lp_output){.store = store, .layout = *layout, .columns = columns, .each = each, .run = run};
     o->file_of_row = calloc(LP_BATCH_ROWS, sizeof *o->file_of_row);
@@ -36,7 +36,8 @@ void lp_output_release(struct lp_output *o)
     *o = (struct lp_output){0};
 }
 
-static enum lp_code set_key(struct lp_output *o, struct lp_output_file *f, bool quarantine, const char *partition, struct lp_err *err)
+static enum lp_code set_key(struct lp_output *o, struct lp_output_file *f, bool quarantine, const char *partition,
+                            struct lp_err *err)
 {
     LP_AUTO(lp_buf) key = {.max_bytes = 1024};
     if (quarantine) lp_layout_put_quarantine_key(&o->layout, partition, &key);
@@ -76,7 +77,8 @@ static enum lp_code write_text(struct lp_output *o, struct lp_output_file *f, st
 static enum lp_code add_file(struct lp_output *o, const char *partition, struct lp_err *err)
 {
     if (o->file_count == LP_OUTPUT_PARTITIONS)
-        return lp_fail(err, LP_LIMIT, "more than %d partitions in one run; partition by something coarser", LP_OUTPUT_PARTITIONS);
+        return lp_fail(err, LP_LIMIT, "more than %d partitions in one run; partition by something coarser",
+                       LP_OUTPUT_PARTITIONS);
     if (o->file_count == o->file_cap) {
         size_t cap = o->file_cap ? o->file_cap * 2 : 8;
         struct lp_output_file *files = reallocarray(o->files, cap, sizeof *files);
@@ -106,7 +108,8 @@ static enum lp_code find_file(struct lp_output *o, const char *partition, size_t
     return *index == o->file_count ? add_file(o, partition, err) : LP_OK;
 }
 
-static enum lp_code write_rows(struct lp_output *o, size_t index, const struct lp_batch *b, const bool *keep, size_t rows, struct lp_err *err)
+static enum lp_code write_rows(struct lp_output *o, size_t index, const struct lp_batch *b, const bool *keep,
+                               size_t rows, struct lp_err *err)
 {
     struct lp_output_file *f = &o->files[index];
     lp_buf_clear(&o->text);
@@ -117,7 +120,8 @@ static enum lp_code write_rows(struct lp_output *o, size_t index, const struct l
 }
 
 /* Rows whose partition is their own: found row by row, written file by file. */
-static enum lp_code write_by_row(struct lp_output *o, const struct lp_batch *b, const struct lp_bindings *bind, struct lp_err *err)
+static enum lp_code write_by_row(struct lp_output *o, const struct lp_batch *b, const struct lp_bindings *bind,
+                                 struct lp_err *err)
 {
     for (size_t row = 0; row < b->row_count; row++) {
         if (b->failures[row]) continue;
@@ -141,7 +145,8 @@ static enum lp_code write_by_row(struct lp_output *o, const struct lp_batch *b, 
     return LP_OK;
 }
 
-static enum lp_code write_bad(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item, struct lp_err *err)
+static enum lp_code write_bad(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item,
+                              struct lp_err *err)
 {
     struct lp_output_file *q = &o->quarantine;
     if (!b->bad_count) return LP_OK;
@@ -165,8 +170,8 @@ static enum lp_code write_bad(struct lp_output *o, const struct lp_batch *b, con
     return write_text(o, q, err);
 }
 
-enum lp_code lp_output_write(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item, const struct lp_bindings *bind,
-                             struct lp_err *err)
+enum lp_code lp_output_write(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item,
+                             const struct lp_bindings *bind, struct lp_err *err)
 {
     size_t index, good = b->row_count - b->bad_count;
     LP_TRY(write_bad(o, b, item, err));

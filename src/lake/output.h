@@ -14,7 +14,7 @@
 #include "lake/store.h"
 #include "source/each.h"
 
-#define LP_OUTPUT_OPEN 16
+#define LP_OUTPUT_OPEN       16
 #define LP_OUTPUT_PARTITIONS 10000
 
 struct lp_output_file {
@@ -31,7 +31,7 @@ struct lp_output {
     const struct lp_columns *columns;
     const struct lp_each *each;
     const struct lp_bindings *run; /* borrowed: slot, run_id, pipeline */
-    struct lp_output_file *files; /* of data, in the order of their first row */
+    struct lp_output_file *files;  /* of data, in the order of their first row */
     size_t file_count, file_cap, last;
     struct lp_output_file quarantine;
     struct lp_buf text, partition;
@@ -41,11 +41,11 @@ struct lp_output {
 };
 
 enum lp_code lp_output_begin(struct lp_output *o, struct lp_store *store, const struct lp_layout *layout,
-                             const struct lp_columns *columns, const struct lp_each *each, const struct lp_bindings *run,
-                             struct lp_err *err) LP_CHECKED;
+                             const struct lp_columns *columns, const struct lp_each *each,
+                             const struct lp_bindings *run, struct lp_err *err) LP_CHECKED;
 /* The batch is judged: rows with failures are bad. */
-enum lp_code lp_output_write(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item, const struct lp_bindings *bind,
-                             struct lp_err *err) LP_CHECKED;
+enum lp_code lp_output_write(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item,
+                             const struct lp_bindings *bind, struct lp_err *err) LP_CHECKED;
 /* `before` names the keys that the last run of this slot left, one per line. */
 enum lp_code lp_output_publish(struct lp_output *o, const char *before, struct lp_err *err) LP_CHECKED;
 /* Only what was quarantined: for a run whose rows were refused. */

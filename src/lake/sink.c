@@ -29,35 +29,61 @@ static void read_partitions(struct lp_reading *r, const struct lp_node *map, voi
             lp_node_fault(r, c->key, "leave some out", "more than %d partitions", LP_PARTITIONS_MAX);
             return;
         }
-        if (lp_node_expect(r, c, LP_NODE_SCALAR, "dt: \"{slot:%Y-%m-%d}\"")) read_partition(r, c, &out->list[out->count++]);
+        if (lp_node_expect(r, c, LP_NODE_SCALAR, "dt: \"{slot:%Y-%m-%d}\""))
+            read_partition(r, c, &out->list[out->count++]);
     }
 }
 
 static const char *const formats[] = {"csv", "parquet"};
 
 static const struct lp_field catalog_list[] = {
-    {.name = "database", .kind = LP_FIELD_NAME, .offset = offsetof(struct lp_catalog_name, database), .example = "weather",
+    {.name = "database",
+     .kind = LP_FIELD_NAME,
+     .offset = offsetof(struct lp_catalog_name, database),
+     .example = "weather",
      .help = "The database the table belongs to; the pipeline's name when left out."},
-    {.name = "table", .kind = LP_FIELD_NAME, .offset = offsetof(struct lp_catalog_name, table), .example = "weather",
+    {.name = "table",
+     .kind = LP_FIELD_NAME,
+     .offset = offsetof(struct lp_catalog_name, table),
+     .example = "weather",
      .help = "The table's name, which is also its folder; the pipeline's name when left out."},
 };
 static const struct lp_fields catalog_fields = {"sink.catalog", "The table's name in the catalogue.", catalog_list,
                                                 LP_COUNT(catalog_list)};
 
 static const struct lp_field fields[] = {
-    {.name = "to", .kind = LP_FIELD_TEXT, .offset = offsetof(struct lp_sink, to), .required = true, .example = "./lake",
-     .help = "A directory (relative to where the program runs), or one file (`out/weather.csv`), which each run replaces."},
-    {.name = "format", .kind = LP_FIELD_WORD, .offset = offsetof(struct lp_sink, format), .fallback = "csv", .words = formats,
-     .word_count = LP_COUNT(formats), .example = "csv", .help = "The form of the files. This version writes csv."},
-    {.name = "partition", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_sink, partitions), .read = read_partitions,
+    {.name = "to",
+     .kind = LP_FIELD_TEXT,
+     .offset = offsetof(struct lp_sink, to),
+     .required = true,
+     .example = "./lake",
+     .help =
+         "A directory (relative to where the program runs), or one file (`out/weather.csv`), which each run replaces."},
+    {.name = "format",
+     .kind = LP_FIELD_WORD,
+     .offset = offsetof(struct lp_sink, format),
+     .fallback = "csv",
+     .words = formats,
+     .word_count = LP_COUNT(formats),
+     .example = "csv",
+     .help = "The form of the files. This version writes csv."},
+    {.name = "partition",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_sink, partitions),
+     .read = read_partitions,
      .schema = "{\"type\":\"object\",\"maxProperties\":8,\"additionalProperties\":{\"type\":\"string\"}}",
      .example = "{ dt: \"{slot:%Y-%m-%d}\" }",
      .help = "Folders between the table and its files: a text with variables, or a column's value "
              "(`\"observed_at:%Y-%m-%d\"`)."},
-    {.name = "catalog", .kind = LP_FIELD_SECTION, .offset = offsetof(struct lp_sink, catalog), .section = &catalog_fields,
-     .example = "{ database: weather, table: weather }", .help = "The table's name in the catalogue."},
+    {.name = "catalog",
+     .kind = LP_FIELD_SECTION,
+     .offset = offsetof(struct lp_sink, catalog),
+     .section = &catalog_fields,
+     .example = "{ database: weather, table: weather }",
+     .help = "The table's name in the catalogue."},
 };
-const struct lp_fields lp_sink_fields = {"sink", "Where the rows go, in what form, in which folders.", fields, LP_COUNT(fields)};
+const struct lp_fields lp_sink_fields = {"sink", "Where the rows go, in what form, in which folders.", fields,
+                                         LP_COUNT(fields)};
 
 /* Why an address cannot be written to by this version; NULL when it can. */
 static const char *objection(const char *to, const char **remedy)
@@ -89,7 +115,8 @@ static bool split_address(struct lp_sink *s, struct lp_arena *a)
     return s->root;
 }
 
-static void bind_partition(struct lp_reading *r, struct lp_partition *p, const struct lp_columns *columns, const struct lp_variables *v)
+static void bind_partition(struct lp_reading *r, struct lp_partition *p, const struct lp_columns *columns,
+                           const struct lp_variables *v)
 {
     char shown[256];
     if (!p->column_name) {
@@ -102,15 +129,19 @@ static void bind_partition(struct lp_reading *r, struct lp_partition *p, const s
         size_t count = 0;
         for (; count < columns->count && count < LP_COUNT(names); count++) names[count] = columns->list[count].name;
         near = lp_text_nearest(p->column_name, strlen(p->column_name), names, count);
-        lp_node_fault(r, p->node, near ? lp_faults_text(r->faults, "did you mean \"%s\"?", near) : "write a column's name, or a text with {variables}",
+        lp_node_fault(r, p->node,
+                      near ? lp_faults_text(r->faults, "did you mean \"%s\"?", near)
+                           : "write a column's name, or a text with {variables}",
                       "partition %s: there is no column \"%.60s\"", p->name, p->column_name);
         return;
     }
     enum lp_type type = columns->list[p->column].type;
     if (p->format && type != LP_TYPE_TIMESTAMP && type != LP_TYPE_DATE)
-        lp_node_fault(r, p->node, "leave it out", "partition %s: a format belongs to a timestamp or date, not %s", p->name, lp_type_name(type));
+        lp_node_fault(r, p->node, "leave it out", "partition %s: a format belongs to a timestamp or date, not %s",
+                      p->name, lp_type_name(type));
     else if (p->format && !lp_time_format(0, p->format, shown, sizeof shown))
-        lp_node_fault(r, p->node, "write it as strftime does: observed_at:%Y-%m-%d", "partition %s: the format gives no text", p->name);
+        lp_node_fault(r, p->node, "write it as strftime does: observed_at:%Y-%m-%d",
+                      "partition %s: the format gives no text", p->name);
     else if (!p->format && type == LP_TYPE_TIMESTAMP)
         lp_node_fault(r, p->node, lp_faults_text(r->faults, "write \"%s:%%Y-%%m-%%d\"", p->column_name),
                       "partition %s: every instant would get a folder of its own", p->name);
@@ -126,7 +157,8 @@ void lp_sink_bind(struct lp_reading *r, struct lp_sink *s, const char *pipeline,
     if (s->format == LP_FORMAT_PARQUET)
         lp_node_fault(r, format, "write format: csv for now", "Parquet is not built into this version");
     if (s->file_name && s->partitions.count)
-        lp_node_fault(r, lp_node_get(s->node, "partition")->key, "leave partition out, or name a directory", "one file cannot be partitioned");
+        lp_node_fault(r, lp_node_get(s->node, "partition")->key, "leave partition out, or name a directory",
+                      "one file cannot be partitioned");
     for (size_t i = 0; i < s->partitions.count; i++) bind_partition(r, &s->partitions.list[i], columns, v);
     if (!s->catalog.database) s->catalog.database = pipeline;
     if (!s->catalog.table) s->catalog.table = pipeline;

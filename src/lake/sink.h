@@ -17,8 +17,8 @@ enum lp_format { LP_FORMAT_CSV, LP_FORMAT_PARQUET };
 
 struct lp_partition {
     const char *name;
-    struct lp_template value; /* used when column is -1 */
-    ptrdiff_t column;         /* the column whose value it is, or -1 */
+    struct lp_template value;         /* used when column is -1 */
+    ptrdiff_t column;                 /* the column whose value it is, or -1 */
     const char *column_name, *format; /* of the column's time; NULL without */
     const struct lp_node *node;
 };

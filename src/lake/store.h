@@ -18,7 +18,7 @@ struct lp_store;
 struct lp_upload;
 struct lp_lock;
 
-#define LP_STORE_KEY_BYTES 1024
+#define LP_STORE_KEY_BYTES  1024
 #define LP_STORE_NAME_BYTES 240
 
 struct lp_store_ops {
@@ -50,7 +50,8 @@ struct lp_upload {
 enum lp_code lp_upload_commit(struct lp_upload **u, struct lp_err *err) LP_CHECKED;
 void lp_upload_abort(struct lp_upload **u); /* *u may be NULL */
 /* begin, write, commit for what is in memory already. */
-enum lp_code lp_store_put(struct lp_store *s, const char *key, const void *bytes, size_t len, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_store_put(struct lp_store *s, const char *key, const void *bytes, size_t len,
+                          struct lp_err *err) LP_CHECKED;
 
 /* LP_BUG unless the key is one: for those who write a store. */
 enum lp_code lp_store_check_key(const char *key, struct lp_err *err) LP_CHECKED;

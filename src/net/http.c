@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EVENTS 128
+#define EVENTS      128
 #define WATCHDOG_US 1000000
 
 enum slot_state { FREE, FLYING, LANDED, HANDED_OUT };
@@ -35,7 +35,7 @@ struct lp_http {
     struct watch *watches; /* by descriptor */
     size_t watch_count;
     int64_t watchdog_us; /* when to look whether libcurl forgot a transfer */
-    int64_t timer_us; /* when libcurl wants to be called; -1: not */
+    int64_t timer_us;    /* when libcurl wants to be called; -1: not */
     struct slot *slots;
     size_t *free_slots, free_count;
     size_t landed_first, landed_last; /* a list through next_landed; SIZE_MAX ends it */
@@ -266,17 +266,20 @@ static enum lp_code turn(struct lp_http *h, int64_t wait_us, struct lp_err *err)
     struct epoll_event events[EVENTS];
     int running, n;
     int64_t now = lp_clock_monotonic_us();
-    if (h->timer_us >= 0 && (wait_us < 0 || h->timer_us - now < wait_us)) wait_us = h->timer_us > now ? h->timer_us - now : 0;
+    if (h->timer_us >= 0 && (wait_us < 0 || h->timer_us - now < wait_us))
+        wait_us = h->timer_us > now ? h->timer_us - now : 0;
     n = epoll_wait(h->epoll_fd, events, EVENTS, wait_us < 0 ? -1 : (int)((wait_us + 999) / 1000));
     if (n < 0 && errno != EINTR) return lp_fail_errno(err, "cannot watch connections");
     for (int i = 0; i < n; i++) {
         int fd = events[i].data.fd;
         struct watch *w = find_watch(h, fd);
-        if (w && !w->wanted) { /* the server closes a connection that rests, or talks out of turn: libcurl finds that out */
+        if (w &&
+            !w->wanted) { /* the server closes a connection that rests, or talks out of turn: libcurl finds that out */
             unwatch(h, fd, w);
             continue;
         }
-        int what = (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? CURL_CSELECT_IN : 0) | (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
+        int what = (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? CURL_CSELECT_IN : 0) |
+                   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
         if (curl_multi_socket_action(h->multi, fd, what, &running)) return lp_nomem(err);
     }
     if (h->timer_us >= 0 && h->timer_us <= lp_clock_monotonic_us()) {
@@ -299,7 +302,8 @@ static bool hand_out(struct lp_http *h, struct lp_http_reply *reply)
     return true;
 }
 
-enum lp_code lp_http_wait(struct lp_http *h, int64_t timeout_ms, struct lp_http_reply *reply, bool *got, struct lp_err *err)
+enum lp_code lp_http_wait(struct lp_http *h, int64_t timeout_ms, struct lp_http_reply *reply, bool *got,
+                          struct lp_err *err)
 {
     int64_t until = timeout_ms < 0 ? -1 : lp_clock_monotonic_us() + timeout_ms * 1000;
     *got = false;

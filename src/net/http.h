@@ -25,11 +25,11 @@
 
 #include <stdint.h>
 
-#define LP_HTTP_REDIRECTS 5
+#define LP_HTTP_REDIRECTS   5
 #define LP_HTTP_ERROR_BYTES 256
 #define LP_HTTP_AT_ONCE_MAX 1024
 
-struct lp_http_options { /* a zero means the default named behind it */
+struct lp_http_options {    /* a zero means the default named behind it */
     int64_t connect_ms;     /* 10,000 */
     int64_t total_ms;       /* 30,000: from start to last byte, redirects included */
     size_t max_body_bytes;  /* 16 MB */
@@ -41,14 +41,14 @@ struct lp_http_request {
     const char *url;            /* http:// or https://, percent-encoded, without user or fragment */
     const char *const *headers; /* "Name: value"; may hold secrets; no CR or LF */
     size_t header_count;
-    const char *method;         /* NULL: GET, or POST when there is a body */
-    const void *body;           /* NULL: none */
+    const char *method; /* NULL: GET, or POST when there is a body */
+    const void *body;   /* NULL: none */
     size_t body_len;
-    const char *basic_user;     /* NULL: no basic authentication */
+    const char *basic_user; /* NULL: no basic authentication */
     const char *basic_secret;
-    int64_t total_ms;           /* 0: the option's; else the smaller of both counts */
-    bool fresh_connection;      /* not one that is kept alive: for a retry after one that broke */
-    void *user;                 /* comes back in the reply */
+    int64_t total_ms;      /* 0: the option's; else the smaller of both counts */
+    bool fresh_connection; /* not one that is kept alive: for a retry after one that broke */
+    void *user;            /* comes back in the reply */
 };
 
 enum lp_http_outcome {

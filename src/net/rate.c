@@ -13,8 +13,8 @@ static bool period_of(const char *word, size_t len, int64_t *period_us)
         const char *word;
         int64_t seconds;
     } periods[] = {
-        {"s", 1},     {"sec", 1},     {"second", 1},  {"m", 60},    {"min", 60},  {"minute", 60},
-        {"h", 3600},  {"hour", 3600}, {"d", 86400},   {"day", 86400},
+        {"s", 1},       {"sec", 1},  {"second", 1},  {"m", 60},    {"min", 60},
+        {"minute", 60}, {"h", 3600}, {"hour", 3600}, {"d", 86400}, {"day", 86400},
     };
     for (size_t i = 0; i < LP_COUNT(periods); i++) {
         if (strlen(periods[i].word) != len || memcmp(periods[i].word, word, len) != 0) continue;

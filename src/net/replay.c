@@ -20,7 +20,9 @@ static void put_name(struct lp_buf *out, struct lp_slice value, bool several)
         const char *next = at;
         bool broken = lp_utf8_next(&next, end) == 0xFFFD && next - at == 1;
         bool dot = !out->len && *at == '.';
-        if (((unsigned char)*at < 0x80 && plain((unsigned char)*at, several) && !dot) || ((unsigned char)*at >= 0x80 && !broken)) lp_buf_put(out, at, (size_t)(next - at));
+        if (((unsigned char)*at < 0x80 && plain((unsigned char)*at, several) && !dot) ||
+            ((unsigned char)*at >= 0x80 && !broken))
+            lp_buf_put(out, at, (size_t)(next - at));
         else
             for (const char *byte = at; byte < next; byte++) lp_buf_printf(out, "%%%02X", (unsigned char)*byte);
         at = next;
@@ -55,9 +57,12 @@ enum lp_code lp_replay_name(const struct lp_slice *values, size_t count, struct 
     return lp_buf_code(out, "the name of a recorded reply", err);
 }
 
-enum lp_code lp_replay_write(const char *folder, const char *name, const struct lp_http_reply *reply, struct lp_err *err)
+enum lp_code lp_replay_write(const char *folder, const char *name, const struct lp_http_reply *reply,
+                             struct lp_err *err)
 {
-    LP_AUTO(lp_buf) text = {.max_bytes = reply->body.len + HEAD_BYTES}, masked = {.max_bytes = (reply->body.len + HEAD_BYTES) * 3}, path = {0};
+    LP_AUTO(lp_buf)
+    text = {.max_bytes = reply->body.len + HEAD_BYTES},
+    masked = {.max_bytes = (reply->body.len + HEAD_BYTES) * 3}, path = {0};
     lp_buf_printf(&text, "HTTP/1.1 %d\r\n", reply->status);
     lp_buf_put(&text, reply->headers.at, reply->headers.len);
     lp_buf_puts(&text, "\r\n");
@@ -75,7 +80,8 @@ enum lp_code lp_replay_write(const char *folder, const char *name, const struct 
     return code;
 }
 
-static enum lp_code read_either(const char *folder, const char *slot, const char *name, struct lp_buf *storage, struct lp_err *err)
+static enum lp_code read_either(const char *folder, const char *slot, const char *name, struct lp_buf *storage,
+                                struct lp_err *err)
 {
     LP_AUTO(lp_buf) path = {0};
     enum lp_code code = LP_NOTFOUND;
@@ -119,8 +125,8 @@ static bool read_status(const char *at, const char *end, int *status)
     return *status >= 100 && *status < 600;
 }
 
-enum lp_code lp_replay_read(const char *folder, const char *slot, const char *name, size_t max_body_bytes, struct lp_buf *storage,
-                            struct lp_http_reply *reply, struct lp_err *err)
+enum lp_code lp_replay_read(const char *folder, const char *slot, const char *name, size_t max_body_bytes,
+                            struct lp_buf *storage, struct lp_http_reply *reply, struct lp_err *err)
 {
     void *user = reply->user;
     lp_buf_clear(storage);
@@ -137,7 +143,8 @@ enum lp_code lp_replay_read(const char *folder, const char *slot, const char *na
         if (status != 100 && !(status >= 300 && status < 400)) break;
         at = body;
     }
-    if (!body) return lp_fail(err, LP_DATA, "%s is not a reply as `curl -i` prints it: no status line and header", name);
+    if (!body)
+        return lp_fail(err, LP_DATA, "%s is not a reply as `curl -i` prints it: no status line and header", name);
     reply->body = (struct lp_slice){body, (size_t)(end - body)};
     lp_http_header(reply, "content-type", &reply->content_type);
     lp_http_header(reply, "retry-after", &reply->retry_after);

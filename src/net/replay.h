@@ -19,8 +19,8 @@
  * other than letters, digits, space , . _ - and valid UTF-8 become %XX, so does a leading dot; without values it is
  * "reply.http", with one that is empty "%.http". A name over LP_REPLAY_NAME_BYTES is cut and ends in - and 8 hex digits
  * of a hash of it all. */
-enum lp_code lp_replay_name(const struct lp_slice *values, size_t count, struct lp_buf *out, struct lp_err *err)
-    LP_CHECKED;
+enum lp_code lp_replay_name(const struct lp_slice *values, size_t count, struct lp_buf *out,
+                            struct lp_err *err) LP_CHECKED;
 
 /* Keeps an answered reply as folder/name, whole or not at all, secrets masked. Makes the folder. */
 enum lp_code lp_replay_write(const char *folder, const char *name, const struct lp_http_reply *reply,

@@ -11,15 +11,12 @@
 bool lp_retry_outcome(enum lp_http_outcome outcome, int status)
 {
     switch (outcome) {
-    case LP_HTTP_ANSWERED:
-        return status == 408 || status == 425 || status == 429 || (status >= 500 && status <= 599);
+    case LP_HTTP_ANSWERED: return status == 408 || status == 425 || status == 429 || (status >= 500 && status <= 599);
     case LP_HTTP_CONNECT_FAILED:
     case LP_HTTP_TIMED_OUT:
     case LP_HTTP_CUT_SHORT:
-    case LP_HTTP_GARBLED:
-        return true;
-    default:
-        return false;
+    case LP_HTTP_GARBLED: return true;
+    default: return false;
     }
 }
 

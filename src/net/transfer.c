@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #define MAX_HEADER_BYTES ((size_t)8192)
-#define KEPT_BODY_BYTES ((size_t)256 * 1024) /* a buffer past this is given back */
+#define KEPT_BODY_BYTES  ((size_t)256 * 1024) /* a buffer past this is given back */
 
 static const char *const outcome_names[LP_HTTP_OUTCOME_COUNT] = {
-    [LP_HTTP_ANSWERED] = "answered",       [LP_HTTP_CONNECT_FAILED] = "connect failed", [LP_HTTP_TIMED_OUT] = "timed out",
-    [LP_HTTP_CUT_SHORT] = "cut short",     [LP_HTTP_GARBLED] = "garbled",               [LP_HTTP_TOO_LARGE] = "too large",
-    [LP_HTTP_TLS_FAILED] = "TLS failed",   [LP_HTTP_REDIRECT_REFUSED] = "redirect refused", [LP_HTTP_FAILED] = "failed"};
+    [LP_HTTP_ANSWERED] = "answered",     [LP_HTTP_CONNECT_FAILED] = "connect failed",
+    [LP_HTTP_TIMED_OUT] = "timed out",   [LP_HTTP_CUT_SHORT] = "cut short",
+    [LP_HTTP_GARBLED] = "garbled",       [LP_HTTP_TOO_LARGE] = "too large",
+    [LP_HTTP_TLS_FAILED] = "TLS failed", [LP_HTTP_REDIRECT_REFUSED] = "redirect refused",
+    [LP_HTTP_FAILED] = "failed"};
 
 const char *lp_http_outcome_name(enum lp_http_outcome outcome)
 {
@@ -37,9 +39,11 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 static bool matters(const char *line, size_t len)
 {
     if (!len) return false;
-    static const char *const names[] = {"content-type:", "retry-after:", "date:", "etag:", "last-modified:", "x-ratelimit-", "ratelimit-"};
+    static const char *const names[] = {
+        "content-type:", "retry-after:", "date:", "etag:", "last-modified:", "x-ratelimit-", "ratelimit-"};
     for (size_t i = 0; i < LP_COUNT(names); i++)
-        if ((line[0] | 32) == names[i][0] && len >= strlen(names[i]) && !strncasecmp(line, names[i], strlen(names[i]))) return true;
+        if ((line[0] | 32) == names[i][0] && len >= strlen(names[i]) && !strncasecmp(line, names[i], strlen(names[i])))
+            return true;
     return false;
 }
 
@@ -65,7 +69,8 @@ static const char *set_variable(const char *name)
  * than the request. So a bundle is used where the environment names one, or where there is no such folder. */
 static void set_certificates(CURL *easy)
 {
-    static const char *const bundles[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
+    static const char *const bundles[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+                                          "/etc/ssl/cert.pem"};
     const char *bundle = set_variable("CURL_CA_BUNDLE"), *folder = set_variable("SSL_CERT_DIR");
     if (!bundle) bundle = set_variable("SSL_CERT_FILE");
     if (bundle) {
@@ -158,14 +163,15 @@ static void begin_answer(struct lp_transfer *t)
     lp_buf_clear(&t->kept_headers);
 }
 
-enum lp_code lp_transfer_set(struct lp_transfer *t, const struct lp_http_options *options, const struct lp_http_request *q,
-                             struct lp_err *err)
+enum lp_code lp_transfer_set(struct lp_transfer *t, const struct lp_http_options *options,
+                             const struct lp_http_request *q, struct lp_err *err)
 {
     t->options = options;
     t->redirects = 0;
     t->user = q->user;
     t->started_us = lp_clock_monotonic_us();
-    if (strncmp(q->url, "http://", 7) && strncmp(q->url, "https://", 8)) return lp_fail(err, LP_CONFIG, "the address is neither http:// nor https://");
+    if (strncmp(q->url, "http://", 7) && strncmp(q->url, "https://", 8))
+        return lp_fail(err, LP_CONFIG, "the address is neither http:// nor https://");
     for (size_t i = 0; i < q->header_count; i++)
         if (strpbrk(q->headers[i], "\r\n")) return lp_fail(err, LP_CONFIG, "a header holds a line break");
     if (!t->easy && !prepare(t)) return lp_nomem(err);
@@ -250,11 +256,19 @@ static void describe(const struct lp_transfer *t, struct lp_http_reply *r)
     case LP_HTTP_ANSWERED: r->error[0] = '\0'; return;
     case LP_HTTP_TIMED_OUT:
         lp_duration_format(elapsed < t->total_ms - 1 ? t->options->connect_ms : t->total_ms, limit);
-        snprintf(r->error, n, "no %s within %s", r->status ? "whole answer" : elapsed < t->total_ms - 1 ? "connection" : "answer", limit);
+        snprintf(r->error, n, "no %s within %s",
+                 r->status                   ? "whole answer"
+                 : elapsed < t->total_ms - 1 ? "connection"
+                                             : "answer",
+                 limit);
         break;
-    case LP_HTTP_TOO_LARGE: snprintf(r->error, n, "the reply is larger than %zu bytes (limit.body)", t->options->max_body_bytes); break;
+    case LP_HTTP_TOO_LARGE:
+        snprintf(r->error, n, "the reply is larger than %zu bytes (limit.body)", t->options->max_body_bytes);
+        break;
     case LP_HTTP_CUT_SHORT:
-        snprintf(r->error, n, "%s", t->result == CURLE_GOT_NOTHING ? "the connection was closed without an answer" : "the reply was cut short");
+        snprintf(r->error, n, "%s",
+                 t->result == CURLE_GOT_NOTHING ? "the connection was closed without an answer"
+                                                : "the reply was cut short");
         break;
     case LP_HTTP_TLS_FAILED: snprintf(r->error, n, "the server's certificate is refused: %.180s", detail); break;
     case LP_HTTP_REDIRECT_REFUSED: snprintf(r->error, n, "%.250s", t->curl_error); break;
@@ -273,7 +287,8 @@ static bool origin_of(const char *url, char out[300])
     char *scheme = NULL, *host = NULL, *port = NULL;
     CURLU *u = curl_url();
     bool good = u && !curl_url_set(u, CURLUPART_URL, url, 0) && !curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) &&
-                !curl_url_get(u, CURLUPART_HOST, &host, 0) && !curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) &&
+                !curl_url_get(u, CURLUPART_HOST, &host, 0) &&
+                !curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) &&
                 snprintf(out, 300, "%s://%s:%s", scheme, host, port) < 300;
     curl_free(scheme);
     curl_free(host);
@@ -288,7 +303,8 @@ bool lp_transfer_follow(struct lp_transfer *t)
     long status = 0;
     if (t->result != CURLE_OK) return false;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status < 301 || status > 308 || status == 304 || curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to) || !to) return false;
+    if (status < 301 || status > 308 || status == 304 || curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to) || !to)
+        return false;
     curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &from);
     t->redirect_refused = true;
     if (!t->repeatable) {
@@ -297,7 +313,8 @@ bool lp_transfer_follow(struct lp_transfer *t)
         snprintf(t->curl_error, sizeof t->curl_error, "more than %d redirects in a row", LP_HTTP_REDIRECTS);
     } else if (!origin_of(from, here) || !origin_of(to, there) || strcasecmp(here, there)) {
         bool named = origin_of(to, there);
-        snprintf(t->curl_error, sizeof t->curl_error, "%ld: a redirect to another place, %.150s, is not followed", status, named ? there : "elsewhere");
+        snprintf(t->curl_error, sizeof t->curl_error, "%ld: a redirect to another place, %.150s, is not followed",
+                 status, named ? there : "elsewhere");
     } else {
         char *next = strdup(to); /* the handle owns `to` */
         t->redirects++;
@@ -331,12 +348,12 @@ bool lp_http_header(const struct lp_http_reply *reply, const char *name, struct 
     return false;
 }
 
-
 void lp_transfer_reply(struct lp_transfer *t, struct lp_http_reply *r)
 {
     long status = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    *r = (struct lp_http_reply){.user = t->user, .outcome = outcome_of(t), .status = (int)status, .redirects = t->redirects};
+    *r = (struct lp_http_reply){
+        .user = t->user, .outcome = outcome_of(t), .status = (int)status, .redirects = t->redirects};
     r->elapsed_ms = (lp_clock_monotonic_us() - t->started_us) / 1000;
     r->body = (struct lp_slice){lp_buf_text(&t->body), t->body.len};
     r->headers = (struct lp_slice){lp_buf_text(&t->kept_headers), t->kept_headers.len};

@@ -27,8 +27,8 @@ struct lp_transfer {
     void *user;
 };
 
-enum lp_code lp_transfer_set(struct lp_transfer *t, const struct lp_http_options *options, const struct lp_http_request *q,
-                             struct lp_err *err) LP_CHECKED;
+enum lp_code lp_transfer_set(struct lp_transfer *t, const struct lp_http_options *options,
+                             const struct lp_http_request *q, struct lp_err *err) LP_CHECKED;
 /* True when the answer was a redirect within the same origin and the handle is set to go there. */
 bool lp_transfer_follow(struct lp_transfer *t);
 void lp_transfer_reply(struct lp_transfer *t, struct lp_http_reply *reply);

@@ -5,7 +5,8 @@
 /* The top of the file is a section like any other; each of its sections has its own table. */
 static void read_source(struct lp_reading *r, const struct lp_node *n, void *member)
 {
-    if (lp_node_expect(r, n, LP_NODE_MAP, "source: { get: https://… }")) lp_fields_read(r, &lp_source_fields, n, n, member);
+    if (lp_node_expect(r, n, LP_NODE_MAP, "source: { get: https://… }"))
+        lp_fields_read(r, &lp_source_fields, n, n, member);
 }
 
 static void read_columns(struct lp_reading *r, const struct lp_node *n, void *member)
@@ -18,7 +19,8 @@ static void read_columns(struct lp_reading *r, const struct lp_node *n, void *me
 
 static void read_quality(struct lp_reading *r, const struct lp_node *n, void *member)
 {
-    if (lp_node_expect(r, n, LP_NODE_MAP, "quality: { min_rows: 1 }")) lp_fields_read(r, &lp_quality_fields, n, n, member);
+    if (lp_node_expect(r, n, LP_NODE_MAP, "quality: { min_rows: 1 }"))
+        lp_fields_read(r, &lp_quality_fields, n, n, member);
 }
 
 static void read_sink(struct lp_reading *r, const struct lp_node *n, void *member)
@@ -35,28 +37,64 @@ static void read_schedule(struct lp_reading *r, const struct lp_node *n, void *m
 
 static void read_notify(struct lp_reading *r, const struct lp_node *n, void *member)
 {
-    if (lp_node_expect(r, n, LP_NODE_MAP, "notify: { to: [stderr] }")) lp_fields_read(r, &lp_notify_fields, n, n, member);
+    if (lp_node_expect(r, n, LP_NODE_MAP, "notify: { to: [stderr] }"))
+        lp_fields_read(r, &lp_notify_fields, n, n, member);
 }
 
 static const struct lp_field fields[] = {
-    {.name = "pipeline", .kind = LP_FIELD_NAME, .offset = offsetof(struct lp_pipeline, name), .required = true, .example = "weather",
+    {.name = "pipeline",
+     .kind = LP_FIELD_NAME,
+     .offset = offsetof(struct lp_pipeline, name),
+     .required = true,
+     .example = "weather",
      .help = "The pipeline's name: letters, digits, `_` and `-`."},
-    {.name = "description", .kind = LP_FIELD_TEXT, .offset = offsetof(struct lp_pipeline, description),
-     .example = "Current weather in five cities", .help = "What it collects, for people and for the catalogue."},
-    {.name = "source", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_pipeline, source), .required = true, .read = read_source,
-     .example = "{ get: https://api.example.com/weather }", .help = "What is asked, of whom, how often, and what counts as an answer."},
-    {.name = "columns", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_pipeline, columns), .required = true, .read = read_columns,
-     .example = "{ temperature: { from: main.temp, type: double } }", .help = "The columns of the table, each with its type and checks."},
-    {.name = "quality", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_pipeline, quality), .read = read_quality,
-     .example = "{ unique: [city, observed_at], max_bad: 20% }", .help = "Rules for the rows together."},
-    {.name = "sink", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_pipeline, sink), .required = true, .read = read_sink,
-     .example = "{ to: ./lake }", .help = "Where the rows go, in what form, in which folders."},
-    {.name = "schedule", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_pipeline, schedule), .read = read_schedule,
-     .example = "{ expression: \"cron(0 18 * * ? *)\" }", .help = "When the pipeline runs."},
-    {.name = "notify", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_pipeline, notify), .read = read_notify,
-     .example = "{ when: [failure], to: [stderr] }", .help = "Who is told of a run, and when."},
+    {.name = "description",
+     .kind = LP_FIELD_TEXT,
+     .offset = offsetof(struct lp_pipeline, description),
+     .example = "Current weather in five cities",
+     .help = "What it collects, for people and for the catalogue."},
+    {.name = "source",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_pipeline, source),
+     .required = true,
+     .read = read_source,
+     .example = "{ get: https://api.example.com/weather }",
+     .help = "What is asked, of whom, how often, and what counts as an answer."},
+    {.name = "columns",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_pipeline, columns),
+     .required = true,
+     .read = read_columns,
+     .example = "{ temperature: { from: main.temp, type: double } }",
+     .help = "The columns of the table, each with its type and checks."},
+    {.name = "quality",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_pipeline, quality),
+     .read = read_quality,
+     .example = "{ unique: [city, observed_at], max_bad: 20% }",
+     .help = "Rules for the rows together."},
+    {.name = "sink",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_pipeline, sink),
+     .required = true,
+     .read = read_sink,
+     .example = "{ to: ./lake }",
+     .help = "Where the rows go, in what form, in which folders."},
+    {.name = "schedule",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_pipeline, schedule),
+     .read = read_schedule,
+     .example = "{ expression: \"cron(0 18 * * ? *)\" }",
+     .help = "When the pipeline runs."},
+    {.name = "notify",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_pipeline, notify),
+     .read = read_notify,
+     .example = "{ when: [failure], to: [stderr] }",
+     .help = "Who is told of a run, and when."},
 };
-static const struct lp_fields pipeline_fields = {"", "The sections, in the order the data flows.", fields, LP_COUNT(fields)};
+static const struct lp_fields pipeline_fields = {"", "The sections, in the order the data flows.", fields,
+                                                 LP_COUNT(fields)};
 
 static void set_defaults(struct lp_reading *r, struct lp_pipeline *p)
 {
@@ -99,7 +137,8 @@ static enum lp_code read_text(struct lp_pipeline *p, const char *path, struct lp
     p->text.max_bytes = LP_YAML_MAX_BYTES;
     enum lp_code code = lp_file_read(path, &p->text, err);
     if (code == LP_LIMIT) {
-        lp_faults_add(faults, 1, 1, 1, "put long lists into a file of their own: each: { file: items.csv }", "the file is larger than 1 MiB");
+        lp_faults_add(faults, 1, 1, 1, "put long lists into a file of their own: each: { file: items.csv }",
+                      "the file is larger than 1 MiB");
         return LP_OK;
     }
     if (code == LP_NOTFOUND) return lp_fail(err, LP_CONFIG, "%s: there is no such file", path);

@@ -26,11 +26,12 @@ struct lp_pipeline {
     struct lp_variables variables;
 
     struct lp_arena arena;
-    struct lp_buf text;  /* the file */
+    struct lp_buf text; /* the file */
     const char *path, *folder;
 };
 
-enum lp_code lp_pipeline_load(struct lp_pipeline *p, const char *path, struct lp_faults *faults, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_pipeline_load(struct lp_pipeline *p, const char *path, struct lp_faults *faults,
+                              struct lp_err *err) LP_CHECKED;
 void lp_pipeline_release(struct lp_pipeline *p);
 
 /* docs/pipeline-file.md and the JSON Schema, from the field tables. */

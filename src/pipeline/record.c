@@ -30,7 +30,8 @@ void lp_record_release(struct lp_record *r)
     *r = (struct lp_record){0};
 }
 
-enum lp_code lp_record_add_failure(struct lp_record *r, const char *item_json, const char *label, const char *error, struct lp_err *err)
+enum lp_code lp_record_add_failure(struct lp_record *r, const char *item_json, const char *label, const char *error,
+                                   struct lp_err *err)
 {
     if (r->failure_count == LP_RECORD_FAILURES) return LP_OK;
     if (!(r->failure_count & (r->failure_count - 1))) { /* at each power of two */
@@ -146,7 +147,8 @@ void lp_record_put_json(const struct lp_record *r, struct lp_buf *out)
     lp_secret_mask(lp_buf_text(&text), text.len, out);
 }
 
-enum lp_code lp_record_publish(struct lp_record *r, struct lp_store *store, const struct lp_layout *l, struct lp_err *err)
+enum lp_code lp_record_publish(struct lp_record *r, struct lp_store *store, const struct lp_layout *l,
+                               struct lp_err *err)
 {
     LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES};
     lp_layout_put_record_key(l, &key);
@@ -171,7 +173,8 @@ static void put_key_of(const struct lp_layout *l, const char *url, struct lp_buf
 }
 
 /* A record of an earlier run tells where its files are; one that cannot be read tells nothing. */
-enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys, struct lp_err *err)
+enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys,
+                                 struct lp_err *err)
 {
     LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES};
     LP_AUTO(lp_arena) arena = {.max_bytes = (size_t)256 << 20};
@@ -184,9 +187,8 @@ enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout 
     LP_TRY(code);
     code = lp_json_parse(&arena, lp_buf_text(&text), text.len, &record, err);
     if (code) return code == LP_NOMEM ? code : LP_OK;
-    json_array_foreach(json_object_get(record, "files"), i, file)
+    json_array_foreach (json_object_get(record, "files"), i, file)
         put_key_of(l, json_string_value(json_object_get(file, "url")), keys);
-    json_array_foreach(json_object_get(record, "kept"), i, file)
-        put_key_of(l, json_string_value(file), keys);
+    json_array_foreach (json_object_get(record, "kept"), i, file) put_key_of(l, json_string_value(file), keys);
     return lp_buf_code(keys, "the earlier record", err);
 }

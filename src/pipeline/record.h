@@ -31,7 +31,9 @@ struct lp_record {
     enum lp_run_status status;
     int64_t slot_us, started_us, finished_us, duration_ms;
     struct lp_fetch_stats requests;
-    struct { uint64_t read, written, quarantined; } rows;
+    struct {
+        uint64_t read, written, quarantined;
+    } rows;
     uint64_t checks_passed, checks_failed, warnings; /* not written: for the closing words */
     struct lp_record_file *files;
     size_t file_count;
@@ -41,12 +43,15 @@ struct lp_record {
     char *quarantine_url, *record_url; /* not written; NULL when there is none */
 };
 
-enum lp_code lp_record_add_failure(struct lp_record *r, const char *item_json, const char *label, const char *error, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_record_add_failure(struct lp_record *r, const char *item_json, const char *label, const char *error,
+                                   struct lp_err *err) LP_CHECKED;
 enum lp_code lp_record_set_files(struct lp_record *r, const struct lp_output *o, struct lp_err *err) LP_CHECKED;
 void lp_record_put_json(const struct lp_record *r, struct lp_buf *out);
-enum lp_code lp_record_publish(struct lp_record *r, struct lp_store *store, const struct lp_layout *l, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_record_publish(struct lp_record *r, struct lp_store *store, const struct lp_layout *l,
+                               struct lp_err *err) LP_CHECKED;
 /* The keys of the data files that the slot's last record names, one per line; nothing when there is none. */
-enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys,
+                                 struct lp_err *err) LP_CHECKED;
 void lp_record_release(struct lp_record *r);
 const char *lp_run_status_name(enum lp_run_status s);
 

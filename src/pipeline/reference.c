@@ -2,8 +2,8 @@
 #include "base/json.h"
 #include "pipeline/definition.h"
 
-static const struct lp_fields *const sections[] = {&lp_source_fields, &lp_column_fields, &lp_quality_fields, &lp_sink_fields,
-                                                   &lp_schedule_fields, &lp_notify_fields};
+static const struct lp_fields *const sections[] = {&lp_source_fields, &lp_column_fields,   &lp_quality_fields,
+                                                   &lp_sink_fields,   &lp_schedule_fields, &lp_notify_fields};
 
 static const char intro[] =
     "# The pipeline file\n\n"
@@ -44,17 +44,20 @@ void lp_pipeline_put_reference(struct lp_buf *out)
         lp_fields_put_markdown(&lp_check_fields, out);
         lp_buf_puts(out, rule);
     }
-    while (out->len > 1 && out->data[out->len - 1] == '\n' && out->data[out->len - 2] == '\n') out->data[--out->len] = '\0';
+    while (out->len > 1 && out->data[out->len - 1] == '\n' && out->data[out->len - 2] == '\n')
+        out->data[--out->len] = '\0';
 }
 
 void lp_pipeline_put_schema(struct lp_buf *out)
 {
-    lp_buf_puts(out, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"lambda-pipeline\",\"$defs\":{\"secret\":"
-                     "{\"type\":\"string\",\"pattern\":\"^(env|file|ssm|secretsmanager):.+$\"}},\"type\":\"object\","
-                     "\"additionalProperties\":false,\"required\":[\"pipeline\",\"source\",\"columns\",\"sink\"],\"properties\":{"
-                     "\"pipeline\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z_][A-Za-z0-9_-]*$\",\"description\":\"The pipeline's "
-                     "name.\"},\"description\":{\"type\":\"string\",\"description\":\"What it collects.\"},\"columns\":{\"type\":"
-                     "\"object\",\"minProperties\":1,\"description\":\"The columns of the table.\",\"additionalProperties\":");
+    lp_buf_puts(
+        out,
+        "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"lambda-pipeline\",\"$defs\":{\"secret\":"
+        "{\"type\":\"string\",\"pattern\":\"^(env|file|ssm|secretsmanager):.+$\"}},\"type\":\"object\","
+        "\"additionalProperties\":false,\"required\":[\"pipeline\",\"source\",\"columns\",\"sink\"],\"properties\":{"
+        "\"pipeline\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z_][A-Za-z0-9_-]*$\",\"description\":\"The pipeline's "
+        "name.\"},\"description\":{\"type\":\"string\",\"description\":\"What it collects.\"},\"columns\":{\"type\":"
+        "\"object\",\"minProperties\":1,\"description\":\"The columns of the table.\",\"additionalProperties\":");
     lp_fields_put_schema(&lp_column_fields, &lp_check_fields, out);
     lp_buf_putc(out, '}');
     for (size_t i = 0; i < LP_COUNT(sections); i++) {

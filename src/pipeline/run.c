@@ -23,7 +23,8 @@ struct work {
     bool writes; /* a preview does not */
 };
 
-void lp_run_bind(const struct lp_pipeline *p, int64_t slot_us, const char *run_id, struct lp_bindings *b, char slot_text[40])
+void lp_run_bind(const struct lp_pipeline *p, int64_t slot_us, const char *run_id, struct lp_bindings *b,
+                 char slot_text[40])
 {
     lp_time_format_iso(slot_us, slot_text);
     *b = (struct lp_bindings){.count = LP_VARIABLE_FIRST_ITEM, .slot_us = slot_us};
@@ -46,12 +47,15 @@ static void begin_record(struct work *w)
 static enum lp_code lock_slot(struct work *w, struct lp_err *err)
 {
     LP_AUTO(lp_buf) key = {.max_bytes = 1024};
-    w->layout = (struct lp_layout){&w->pipeline->sink, w->pipeline->name, w->options->slot_us, w->options->shard, w->options->shards};
+    w->layout = (struct lp_layout){&w->pipeline->sink, w->pipeline->name, w->options->slot_us, w->options->shard,
+                                   w->options->shards};
     LP_TRY(lp_store_open(w->pipeline->sink.root, &w->store, err));
     lp_layout_put_lock_key(&w->layout, &key);
     LP_TRY(lp_buf_code(&key, "the lock's name", err));
     enum lp_code code = w->store->ops->lock(w->store, lp_buf_text(&key), &w->lock, err);
-    if (code == LP_LOCKED) return lp_fail(err, LP_LOCKED, "slot %s of %s is being run already; wait for that run to end", w->slot_text, w->pipeline->name);
+    if (code == LP_LOCKED)
+        return lp_fail(err, LP_LOCKED, "slot %s of %s is being run already; wait for that run to end", w->slot_text,
+                       w->pipeline->name);
     return code;
 }
 
@@ -59,8 +63,14 @@ static enum lp_code plan(struct work *w, uint64_t most_items, struct lp_err *err
 {
     const struct lp_run_options *o = w->options;
     struct lp_pipeline *p = w->pipeline;
-    struct lp_fetch_options f = {.slot_us = o->slot_us, .run = &w->bindings, .replay_folder = o->replay_folder, .record_folder = o->record_folder,
-                                 .shard = o->shard, .shards = o->shards, .most_items = most_items, .watch = o->watch};
+    struct lp_fetch_options f = {.slot_us = o->slot_us,
+                                 .run = &w->bindings,
+                                 .replay_folder = o->replay_folder,
+                                 .record_folder = o->record_folder,
+                                 .shard = o->shard,
+                                 .shards = o->shards,
+                                 .most_items = most_items,
+                                 .watch = o->watch};
     if (!o->replay_folder) LP_TRY(lp_source_load_secret(&p->source, p->folder, err));
     if (o->count_items) LP_TRY(lp_items_count(&p->source.each, o->shard, o->shards, &f.expected, err));
     LP_TRY(lp_judge_init(&w->judge, &p->quality, &p->checks, &p->columns, err));
@@ -87,7 +97,8 @@ static enum lp_code take_rows(struct work *w, const struct lp_reply *reply, stru
     enum lp_code code = lp_extract_begin(&rows, &w->pipeline->source, reply, &local);
     if (code) {
         lp_fetch_disown(w->fetch);
-        return code == LP_DATA ? note_failed_item(w, reply->item, local.text, err) : lp_fail(err, code, "%s", local.text);
+        return code == LP_DATA ? note_failed_item(w, reply->item, local.text, err)
+                               : lp_fail(err, code, "%s", local.text);
     }
     for (;;) {
         LP_TRY(lp_extract_next(&rows, &w->batch, &more, err));
@@ -217,7 +228,8 @@ enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struc
     return code;
 }
 
-enum lp_code lp_preview(struct lp_pipeline *p, const struct lp_run_options *o, uint64_t n, struct lp_record *rec, struct lp_err *err)
+enum lp_code lp_preview(struct lp_pipeline *p, const struct lp_run_options *o, uint64_t n, struct lp_record *rec,
+                        struct lp_err *err)
 {
     struct work w = {.pipeline = p, .options = o, .rec = rec};
     begin_record(&w);

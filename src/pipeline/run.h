@@ -24,12 +24,15 @@ struct lp_run_options {
     void *who;
 };
 
-enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struct lp_record *rec, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struct lp_record *rec,
+                    struct lp_err *err) LP_CHECKED;
 
 /* The same without a lake: at most n items are fetched, judged and shown. */
-enum lp_code lp_preview(struct lp_pipeline *p, const struct lp_run_options *o, uint64_t n, struct lp_record *rec, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_preview(struct lp_pipeline *p, const struct lp_run_options *o, uint64_t n, struct lp_record *rec,
+                        struct lp_err *err) LP_CHECKED;
 
 /* slot, run_id and pipeline as variables; texts are kept in `texts`. */
-void lp_run_bind(const struct lp_pipeline *p, int64_t slot_us, const char *run_id, struct lp_bindings *b, char slot_text[40]);
+void lp_run_bind(const struct lp_pipeline *p, int64_t slot_us, const char *run_id, struct lp_bindings *b,
+                 char slot_text[40]);
 
 #endif

@@ -9,12 +9,15 @@
 /* ---- the table of checks ---- */
 
 #define SCALAR "{\"type\":[\"string\",\"number\",\"boolean\"]}"
-#define LIST "{\"type\":\"array\",\"minItems\":1,\"items\":" SCALAR "}"
-#define MAP "{\"type\":\"object\"}"
-#define VALUE "{\"anyOf\":[" SCALAR "," MAP "]}"
-#define PAIR "{\"anyOf\":[" LIST "," MAP "]}"
+#define LIST   "{\"type\":\"array\",\"minItems\":1,\"items\":" SCALAR "}"
+#define MAP    "{\"type\":\"object\"}"
+#define VALUE  "{\"anyOf\":[" SCALAR "," MAP "]}"
+#define PAIR   "{\"anyOf\":[" LIST "," MAP "]}"
 #define VALUES "{\"anyOf\":[" LIST "," SCALAR "," MAP "]}"
-#define CHECK(check, text, sample, shape) {.name = check, .kind = LP_FIELD_CUSTOM, .help = text, .example = sample, .schema = shape}
+#define CHECK(check, text, sample, shape)                                                        \
+    {                                                                                            \
+        .name = check, .kind = LP_FIELD_CUSTOM, .help = text, .example = sample, .schema = shape \
+    }
 
 static const struct lp_field fields[] = {
     CHECK("equal_to", "Equal to this. Also `eq`.", "200", VALUE),
@@ -23,18 +26,24 @@ static const struct lp_field fields[] = {
     CHECK("greater_than_or_equal_to", "This or greater. Also `ge`.", "0", VALUE),
     CHECK("less_than", "Less than this. Also `lt`.", "100", VALUE),
     CHECK("less_than_or_equal_to", "This or less. Also `le`.", "100", VALUE),
-    CHECK("in_range", "Between the two, both included; `{ min_value, max_value, include_min, include_max }` can leave an end out. "
-                      "Also `between`.", "[0, 100]", PAIR),
+    CHECK("in_range",
+          "Between the two, both included; `{ min_value, max_value, include_min, include_max }` can leave an end out. "
+          "Also `between`.",
+          "[0, 100]", PAIR),
     CHECK("isin", "One of these.", "[rain, snow]", VALUES),
     CHECK("notin", "None of these.", "[unknown]", VALUES),
     CHECK("str_matches", "Matches this regular expression (PCRE2) from its start.", "\"[A-Z]\"", VALUE),
     CHECK("str_contains", "This regular expression is found in it.", "\"rain|snow\"", VALUE),
     CHECK("str_startswith", "Begins with this text.", "New", VALUE),
     CHECK("str_endswith", "Ends with this text.", "sky", VALUE),
-    CHECK("str_length", "Its length in characters: exactly this, or `[min, max]`, or `{ min_value, max_value, exact_value }`.", "[1, 80]", VALUES),
-    CHECK("unique_values_eq", "The values of the run are exactly these: another one makes its row bad, a missing one refuses the run.",
+    CHECK("str_length",
+          "Its length in characters: exactly this, or `[min, max]`, or `{ min_value, max_value, exact_value }`.",
+          "[1, 80]", VALUES),
+    CHECK("unique_values_eq",
+          "The values of the run are exactly these: another one makes its row bad, a missing one refuses the run.",
           "[Chicago, Dallas]", VALUES),
-    CHECK("unique", "No value occurs twice in a run; the first row stays, the others are bad.", "true", "{\"type\":\"boolean\"}"),
+    CHECK("unique", "No value occurs twice in a run; the first row stays, the others are bad.", "true",
+          "{\"type\":\"boolean\"}"),
     CHECK("eq", "`equal_to`.", "200", VALUE),
     CHECK("ne", "`not_equal_to`.", "0", VALUE),
     CHECK("gt", "`greater_than`.", "0", VALUE),
@@ -57,11 +66,22 @@ static const struct spec {
     enum operand operand;
     const char *argument;
 } specs[] = {
-    {LP_CHECK_EQ, ONE, "value"}, {LP_CHECK_NE, ONE, "value"}, {LP_CHECK_GT, ONE, "min_value"}, {LP_CHECK_GE, ONE, "min_value"},
-    {LP_CHECK_LT, ONE, "max_value"}, {LP_CHECK_LE, ONE, "max_value"}, {LP_CHECK_RANGE, RANGE, "min_value"}, {LP_CHECK_ISIN, SET, "allowed_values"},
-    {LP_CHECK_NOTIN, SET, "forbidden_values"}, {LP_CHECK_MATCHES, PATTERN, "pattern"}, {LP_CHECK_CONTAINS, PATTERN, "pattern"},
-    {LP_CHECK_STARTS, WORD, "string"}, {LP_CHECK_ENDS, WORD, "string"}, {LP_CHECK_LENGTH, LENGTH, "exact_value"},
-    {LP_CHECK_VALUES_EQ, SET, "values"}, {LP_CHECK_UNIQUE, FLAG, "value"},
+    {LP_CHECK_EQ, ONE, "value"},
+    {LP_CHECK_NE, ONE, "value"},
+    {LP_CHECK_GT, ONE, "min_value"},
+    {LP_CHECK_GE, ONE, "min_value"},
+    {LP_CHECK_LT, ONE, "max_value"},
+    {LP_CHECK_LE, ONE, "max_value"},
+    {LP_CHECK_RANGE, RANGE, "min_value"},
+    {LP_CHECK_ISIN, SET, "allowed_values"},
+    {LP_CHECK_NOTIN, SET, "forbidden_values"},
+    {LP_CHECK_MATCHES, PATTERN, "pattern"},
+    {LP_CHECK_CONTAINS, PATTERN, "pattern"},
+    {LP_CHECK_STARTS, WORD, "string"},
+    {LP_CHECK_ENDS, WORD, "string"},
+    {LP_CHECK_LENGTH, LENGTH, "exact_value"},
+    {LP_CHECK_VALUES_EQ, SET, "values"},
+    {LP_CHECK_UNIQUE, FLAG, "value"},
 };
 
 /* ---- one check being read ---- */
@@ -113,7 +133,8 @@ static void read_set(struct reader *x, const struct lp_node *n)
         return;
     }
     if (!lp_node_expect(x->r, n, LP_NODE_LIST, "isin: [rain, snow]") || !make_room(x, n->child_count + 1)) return;
-    if (!n->child_count) lp_node_fault(x->r, n->key ? n->key : n, "add at least one value", "%s: the list is empty", x->name);
+    if (!n->child_count)
+        lp_node_fault(x->r, n->key ? n->key : n, "add at least one value", "%s: the list is empty", x->name);
     for (const struct lp_node *c = n->first; c; c = c->next) add_value(x, c);
 }
 
@@ -135,7 +156,8 @@ static void check_range(struct reader *x)
     if (x->spec->operand != RANGE || !x->column->type_known || c->value_count < 2) return;
     int order = compare(x->column->type, &c->values[0], &c->values[1]);
     if (order > 0 || (!order && (c->open_min || c->open_max)))
-        lp_node_fault(x->r, x->node, "write the smaller value first", "%s: nothing lies between %s and %s", x->name, c->words[0], c->words[1]);
+        lp_node_fault(x->r, x->node, "write the smaller value first", "%s: nothing lies between %s and %s", x->name,
+                      c->words[0], c->words[1]);
 }
 
 static void read_range(struct reader *x, const struct lp_node *n)
@@ -167,7 +189,8 @@ static void read_length(struct reader *x, const struct lp_node *n)
     } else {
         lp_node_fault(x->r, n->key ? n->key : n, "write str_length: [1, 80]", "%s wants a length or two", x->name);
     }
-    if (c->most >= 0 && c->least > c->most) lp_node_fault(x->r, n, "write the smaller one first", "%s: no length lies between the two", x->name);
+    if (c->most >= 0 && c->least > c->most)
+        lp_node_fault(x->r, n, "write the smaller one first", "%s: no length lies between the two", x->name);
 }
 
 static void read_pattern(struct reader *x, const struct lp_node *n)
@@ -175,16 +198,20 @@ static void read_pattern(struct reader *x, const struct lp_node *n)
     struct lp_err err;
     size_t offset = 0;
     if (!make_room(x, 1) || !add_value(x, n)) return;
-    enum lp_code code = lp_pattern_new(x->check->words[0], x->spec->kind == LP_CHECK_MATCHES, &x->check->pattern, &offset, &err);
+    enum lp_code code =
+        lp_pattern_new(x->check->words[0], x->spec->kind == LP_CHECK_MATCHES, &x->check->pattern, &offset, &err);
     if (code && !lp_reading_starved(x->r, code))
-        lp_faults_add(x->r->faults, n->line, n->column + n->quoted + offset, 1, "write it as PCRE2 does", "%s: the pattern does not compile: %s",
-                      x->name, err.text);
+        lp_faults_add(x->r->faults, n->line, n->column + n->quoted + offset, 1, "write it as PCRE2 does",
+                      "%s: the pattern does not compile: %s", x->name, err.text);
 }
 
 static void read_value(struct reader *x, const struct lp_node *n)
 {
     switch (x->spec->operand) {
-    case ONE: case WORD: if (make_room(x, 1)) add_value(x, n); return;
+    case ONE:
+    case WORD:
+        if (make_room(x, 1)) add_value(x, n);
+        return;
     case RANGE: read_range(x, n); return;
     case SET: read_set(x, n); return;
     case PATTERN: read_pattern(x, n); return;
@@ -198,7 +225,8 @@ static bool read_flag(struct reader *x, const struct lp_node *n, bool fallback)
     const char *text = lp_node_text(x->r, n);
     if (!text) return fallback;
     if (!strcmp(text, "true") || !strcmp(text, "false")) return *text == 't';
-    lp_node_fault(x->r, n, "write true or false", "%s: \"%.40s\" is not true or false", n->key ? n->key->text : x->name, text);
+    lp_node_fault(x->r, n, "write true or false", "%s: \"%.40s\" is not true or false", n->key ? n->key->text : x->name,
+                  text);
     return fallback;
 }
 
@@ -227,9 +255,13 @@ static void read_long_form(struct reader *x, const struct lp_node *map)
     if (length && low) read_count(x, low, &c->least);
     if (length && high) read_count(x, high, &c->most);
     if (ends && low && high && make_room(x, 2) && add_value(x, low)) add_value(x, high);
-    bool given = ends ? low && high : length ? low || high || lp_node_get(map, "exact_value") : lp_node_get(map, x->spec->argument) != NULL;
+    bool given = ends     ? low && high
+                 : length ? low || high || lp_node_get(map, "exact_value")
+                          : lp_node_get(map, x->spec->argument) != NULL;
     if (!given)
-        lp_node_fault(x->r, map->key, ends ? "add min_value and max_value" : lp_faults_text(x->r->faults, "add %s", x->spec->argument), "%s says no value", x->name);
+        lp_node_fault(x->r, map->key,
+                      ends ? "add min_value and max_value" : lp_faults_text(x->r->faults, "add %s", x->spec->argument),
+                      "%s says no value", x->name);
 }
 
 static void put_word(struct lp_buf *out, const struct reader *x, const char *word)
@@ -268,28 +300,33 @@ static void read_check(struct lp_checks *checks, struct reader *x)
     enum operand operand = x->spec->operand;
     struct lp_check *c = x->check = allocate(x->r, sizeof *c);
     if (!c) return;
-    *c = (struct lp_check){.kind = x->spec->kind, .column = (size_t)(x->column - checks->columns->list), .most = -1, .ignore_na = true};
+    *c = (struct lp_check){
+        .kind = x->spec->kind, .column = (size_t)(x->column - checks->columns->list), .most = -1, .ignore_na = true};
     if (checks->last) checks->last->next = c;
     else checks->first = c;
     checks->last = c;
     checks->count++;
     c->text = x->name;
-    if ((operand == WORD || operand == PATTERN || operand == LENGTH) && x->column->type_known && x->column->type != LP_TYPE_STRING)
-        lp_node_fault(x->r, x->node->key, "it belongs to type: string", "%s has no meaning for type %s", x->name, lp_type_name(x->column->type));
+    if ((operand == WORD || operand == PATTERN || operand == LENGTH) && x->column->type_known &&
+        x->column->type != LP_TYPE_STRING)
+        lp_node_fault(x->r, x->node->key, "it belongs to type: string", "%s has no meaning for type %s", x->name,
+                      lp_type_name(x->column->type));
     else if (x->node->kind == LP_NODE_MAP && operand != FLAG) read_long_form(x, x->node);
     else read_value(x, x->node);
     check_range(x);
     set_text(x);
 }
 
-static bool read_key(void *room, struct lp_reading *r, size_t column, const struct lp_node *key, const struct lp_node *value)
+static bool read_key(void *room, struct lp_reading *r, size_t column, const struct lp_node *key,
+                     const struct lp_node *value)
 {
     struct lp_checks *checks = room;
     size_t i = 0;
     while (i < LP_COUNT(fields) && strcmp(fields[i].name, key->text)) i++;
     if (i == LP_COUNT(fields)) return false;
     if (i >= LP_COUNT(specs)) i = i - LP_COUNT(specs); /* aliases stand in the order of what they mean */
-    struct reader x = {.r = r, .column = &checks->columns->list[column], .spec = &specs[i], .name = fields[i].name, .node = value};
+    struct reader x = {
+        .r = r, .column = &checks->columns->list[column], .spec = &specs[i], .name = fields[i].name, .node = value};
     if (specs[i].operand != FLAG || read_flag(&x, value, false)) read_check(checks, &x);
     return true;
 }
@@ -358,7 +395,8 @@ bool lp_check_passes(const struct lp_check *c, const struct lp_cells *cells, enu
     case LP_CHECK_MATCHES:
     case LP_CHECK_CONTAINS: return lp_pattern_matches(c->pattern, v.text.at, v.text.len);
     case LP_CHECK_STARTS: return v.text.len >= w->text.len && !memcmp(v.text.at, w->text.at, w->text.len);
-    case LP_CHECK_ENDS: return v.text.len >= w->text.len && !memcmp(v.text.at + v.text.len - w->text.len, w->text.at, w->text.len);
+    case LP_CHECK_ENDS:
+        return v.text.len >= w->text.len && !memcmp(v.text.at + v.text.len - w->text.len, w->text.at, w->text.len);
     case LP_CHECK_LENGTH: return length_fits(c, v.text);
     case LP_CHECK_UNIQUE: return true; /* judged over the run */
     }

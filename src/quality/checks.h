@@ -13,8 +13,22 @@
 #include "table/convert.h"
 
 enum lp_check_kind {
-    LP_CHECK_EQ, LP_CHECK_NE, LP_CHECK_GT, LP_CHECK_GE, LP_CHECK_LT, LP_CHECK_LE, LP_CHECK_RANGE, LP_CHECK_ISIN, LP_CHECK_NOTIN,
-    LP_CHECK_MATCHES, LP_CHECK_CONTAINS, LP_CHECK_STARTS, LP_CHECK_ENDS, LP_CHECK_LENGTH, LP_CHECK_VALUES_EQ, LP_CHECK_UNIQUE
+    LP_CHECK_EQ,
+    LP_CHECK_NE,
+    LP_CHECK_GT,
+    LP_CHECK_GE,
+    LP_CHECK_LT,
+    LP_CHECK_LE,
+    LP_CHECK_RANGE,
+    LP_CHECK_ISIN,
+    LP_CHECK_NOTIN,
+    LP_CHECK_MATCHES,
+    LP_CHECK_CONTAINS,
+    LP_CHECK_STARTS,
+    LP_CHECK_ENDS,
+    LP_CHECK_LENGTH,
+    LP_CHECK_VALUES_EQ,
+    LP_CHECK_UNIQUE
 };
 
 struct lp_pattern; /* a compiled regular expression */
@@ -23,15 +37,15 @@ struct lp_check {
     struct lp_check *next;
     enum lp_check_kind kind;
     size_t column;
-    const char *text;         /* in_range(0, 10) */
-    struct lp_value *values;  /* one, two (range) or a set */
+    const char *text;        /* in_range(0, 10) */
+    struct lp_value *values; /* one, two (range) or a set */
     size_t value_count;
-    const char **words;       /* the values as written */
-    bool open_min, open_max;  /* range: the end itself is out */
-    int64_t least, most;      /* length, in code points; most -1: no upper end */
+    const char **words;      /* the values as written */
+    bool open_min, open_max; /* range: the end itself is out */
+    int64_t least, most;     /* length, in code points; most -1: no upper end */
     struct lp_pattern *pattern;
     bool ignore_na, raise_warning;
-    size_t rule;              /* index among the rules of the pipeline */
+    size_t rule; /* index among the rules of the pipeline */
 };
 
 struct lp_checks {

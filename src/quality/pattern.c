@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #define MATCH_STEPS 1000000
-#define MATCH_KIB 16384
-#define JIT_AFTER 1000 /* compiling to machine code pays only for many rows */
+#define MATCH_KIB   16384
+#define JIT_AFTER   1000 /* compiling to machine code pays only for many rows */
 
 struct lp_pattern {
     pcre2_code *code;
@@ -15,14 +15,16 @@ struct lp_pattern {
     uint64_t uses;
 };
 
-enum lp_code lp_pattern_new(const char *text, bool at_start, struct lp_pattern **out, size_t *offset, struct lp_err *err)
+enum lp_code lp_pattern_new(const char *text, bool at_start, struct lp_pattern **out, size_t *offset,
+                            struct lp_err *err)
 {
     int number;
     struct lp_pattern *p = calloc(1, sizeof *p);
     *out = NULL;
     *offset = 0;
     if (!p) return lp_nomem(err);
-    p->code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, PCRE2_UTF | (at_start ? PCRE2_ANCHORED : 0u), &number, offset, NULL);
+    p->code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, PCRE2_UTF | (at_start ? PCRE2_ANCHORED : 0u),
+                            &number, offset, NULL);
     if (!p->code) {
         char message[200];
         free(p);

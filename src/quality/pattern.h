@@ -11,7 +11,8 @@
 
 struct lp_pattern;
 
-enum lp_code lp_pattern_new(const char *text, bool at_start, struct lp_pattern **out, size_t *offset, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_pattern_new(const char *text, bool at_start, struct lp_pattern **out, size_t *offset,
+                            struct lp_err *err) LP_CHECKED;
 void lp_pattern_free(struct lp_pattern *p);
 /* The text is valid UTF-8. */
 bool lp_pattern_matches(struct lp_pattern *p, const char *text, size_t len);

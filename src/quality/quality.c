@@ -11,7 +11,8 @@ static void add_name(struct lp_reading *r, struct lp_unique *u, const struct lp_
 {
     const char *text = lp_node_text(r, n);
     if (!text) return;
-    if (u->count == LP_UNIQUE_COLUMNS) lp_node_fault(r, n, "leave some out", "more than %d columns in one key", LP_UNIQUE_COLUMNS);
+    if (u->count == LP_UNIQUE_COLUMNS)
+        lp_node_fault(r, n, "leave some out", "more than %d columns in one key", LP_UNIQUE_COLUMNS);
     else u->names[u->count++] = text;
 }
 
@@ -41,24 +42,42 @@ static void read_unique(struct lp_reading *r, const struct lp_node *n, void *mem
     else if (!lists && (u = add_set(r, all, n)))
         for (const struct lp_node *c = n->first; c; c = c->next) add_name(r, u, c);
     for (const struct lp_node *set = lists ? n->first : NULL; set; set = set->next) {
-        if (!lp_node_expect(r, set, LP_NODE_LIST, "unique: [[city, observed_at], [id]]") || !(u = add_set(r, all, set))) continue;
+        if (!lp_node_expect(r, set, LP_NODE_LIST, "unique: [[city, observed_at], [id]]") || !(u = add_set(r, all, set)))
+            continue;
         for (const struct lp_node *c = set->first; c; c = c->next) add_name(r, u, c);
     }
 }
 
 static const struct lp_field fields[] = {
-    {.name = "unique", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_quality, unique), .read = read_unique,
-     .schema = "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"minItems\":1,\"items\":{\"anyOf\":[{\"type\":\"string\"},"
-               "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}}]}",
+    {.name = "unique",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_quality, unique),
+     .read = read_unique,
+     .schema =
+         "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"minItems\":1,\"items\":{\"anyOf\":[{\"type\":\"string\"},"
+         "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}}]}",
      .example = "[city, observed_at]",
-     .help = "Columns that together name a row: one, a list, or several lists. The first row stays, later ones are bad."},
-    {.name = "min_rows", .kind = LP_FIELD_INT, .offset = offsetof(struct lp_quality, min_rows), .fallback = "1", .min = 0, .max = 1e15,
-     .example = "5", .help = "Fewer good rows than this refuse the run. No rows are no success unless this is 0."},
-    {.name = "max_bad", .kind = LP_FIELD_SHARE, .offset = offsetof(struct lp_quality, max_bad), .fallback = "100%", .example = "20%",
-     .help = "More bad rows than this refuse the run: nothing is published but the quarantine and the record. Below it bad rows "
-             "are quarantined and the good ones go on."},
+     .help =
+         "Columns that together name a row: one, a list, or several lists. The first row stays, later ones are bad."},
+    {.name = "min_rows",
+     .kind = LP_FIELD_INT,
+     .offset = offsetof(struct lp_quality, min_rows),
+     .fallback = "1",
+     .min = 0,
+     .max = 1e15,
+     .example = "5",
+     .help = "Fewer good rows than this refuse the run. No rows are no success unless this is 0."},
+    {.name = "max_bad",
+     .kind = LP_FIELD_SHARE,
+     .offset = offsetof(struct lp_quality, max_bad),
+     .fallback = "100%",
+     .example = "20%",
+     .help =
+         "More bad rows than this refuse the run: nothing is published but the quarantine and the record. Below it bad rows "
+         "are quarantined and the good ones go on."},
 };
-const struct lp_fields lp_quality_fields = {"quality", "Rules for the rows together. A refused run ends with exit status 4.", fields, LP_COUNT(fields)};
+const struct lp_fields lp_quality_fields = {
+    "quality", "Rules for the rows together. A refused run ends with exit status 4.", fields, LP_COUNT(fields)};
 
 static void bind_set(struct lp_reading *r, struct lp_unique *u, const struct lp_columns *columns)
 {
@@ -72,26 +91,29 @@ static void bind_set(struct lp_reading *r, struct lp_unique *u, const struct lp_
         const struct lp_node *n = u->node->first;
         for (size_t k = 0; n && k < i; k++) n = n->next;
         const char *near = lp_text_nearest(u->names[i], strlen(u->names[i]), names, known);
-        lp_node_fault(r, n ? n : u->node, near ? lp_faults_text(r->faults, "did you mean \"%s\"?", near) : "name a column",
+        lp_node_fault(r, n ? n : u->node,
+                      near ? lp_faults_text(r->faults, "did you mean \"%s\"?", near) : "name a column",
                       "unique: there is no column \"%.60s\"", u->names[i]);
     }
 }
 
-void lp_quality_bind(struct lp_reading *r, struct lp_quality *q, const struct lp_checks *checks, const struct lp_columns *columns)
+void lp_quality_bind(struct lp_reading *r, struct lp_quality *q, const struct lp_checks *checks,
+                     const struct lp_columns *columns)
 {
     for (size_t i = 0; i < q->unique.count; i++) bind_set(r, &q->unique.list[i], columns);
     for (const struct lp_check *c = checks->first; c; c = c->next) {
         if (c->kind != LP_CHECK_UNIQUE) continue;
         const struct lp_column *column = &columns->list[c->column];
         struct lp_unique *u = add_set(r, &q->unique, column->node);
-        if (u) *u = (struct lp_unique){.names = {column->name}, .columns = {c->column}, .count = 1, .node = column->node};
+        if (u)
+            *u = (struct lp_unique){.names = {column->name}, .columns = {c->column}, .count = 1, .node = column->node};
     }
 }
 
 /* ---- judging ---- */
 
-enum lp_code lp_judge_init(struct lp_judge *j, const struct lp_quality *q, struct lp_checks *checks, const struct lp_columns *columns,
-                           struct lp_err *err)
+enum lp_code lp_judge_init(struct lp_judge *j, const struct lp_quality *q, struct lp_checks *checks,
+                           const struct lp_columns *columns, struct lp_err *err)
 {
     size_t i = 0;
     *j = (struct lp_judge){.quality = q, .checks = checks, .columns = columns};
@@ -118,7 +140,8 @@ void lp_judge_release(struct lp_judge *j)
     *j = (struct lp_judge){0};
 }
 
-static enum lp_code fail(struct lp_judge *j, struct lp_batch *b, size_t row, size_t column, const char *check, size_t rule, struct lp_err *err)
+static enum lp_code fail(struct lp_judge *j, struct lp_batch *b, size_t row, size_t column, const char *check,
+                         size_t rule, struct lp_err *err)
 {
     LP_AUTO(lp_buf) value = {0};
     lp_batch_put_cell_json(b, column, row, &value);
@@ -156,7 +179,8 @@ static enum lp_code judge_check(struct lp_judge *j, struct lp_batch *b, const st
     bool null_passes = lp_check_passes_null(c);
     for (size_t row = 0; row < b->row_count; row++) {
         bool null = cells->null[row], passes = null ? null_passes : lp_check_passes(c, cells, type, row);
-        if (!null && passes && j->values_seen[c->rule]) j->values_seen[c->rule][lp_check_find(c, cells, type, row)] = true;
+        if (!null && passes && j->values_seen[c->rule])
+            j->values_seen[c->rule][lp_check_find(c, cells, type, row)] = true;
         if (passes || (null && failed_to_convert(b, row, b->columns->list[c->column].name))) continue;
         if (c->raise_warning) j->warnings++;
         else LP_TRY(fail(j, b, row, c->column, c->text, c->rule, err));
@@ -173,7 +197,10 @@ static bool put_key(struct lp_judge *j, const struct lp_batch *b, const struct l
         const struct lp_cells *c = &b->cells[u->columns[i]];
         enum lp_type type = b->columns->list[u->columns[i]].type;
         bool null = c->null[row];
-        uint64_t len = null ? UINT64_MAX : type == LP_TYPE_STRING ? c->of.text[row].len : type == LP_TYPE_BOOLEAN ? (uint64_t)1 : (uint64_t)8;
+        uint64_t len = null                      ? UINT64_MAX
+                       : type == LP_TYPE_STRING  ? c->of.text[row].len
+                       : type == LP_TYPE_BOOLEAN ? (uint64_t)1
+                                                 : (uint64_t)8;
         double zero_is_one = type == LP_TYPE_DOUBLE && !null ? c->of.f64[row] + 0.0 : 0;
         lp_buf_put(&j->key, &len, sizeof len);
         any |= !null;
@@ -216,7 +243,8 @@ static enum lp_code gate_values(const struct lp_judge *j, struct lp_err *err)
     for (const struct lp_check *c = j->checks->first; c; c = c->next)
         for (size_t i = 0; c->kind == LP_CHECK_VALUES_EQ && i < c->value_count; i++)
             if (!j->values_seen[c->rule][i])
-                return lp_fail(err, LP_GATE, "%s: %s: no row has %.100s; nothing was published", j->columns->list[c->column].name, c->text, c->words[i]);
+                return lp_fail(err, LP_GATE, "%s: %s: no row has %.100s; nothing was published",
+                               j->columns->list[c->column].name, c->text, c->words[i]);
     return LP_OK;
 }
 
@@ -227,12 +255,15 @@ enum lp_code lp_quality_gate(const struct lp_judge *j, struct lp_err *err)
     lp_count_format(j->rows_bad, bad);
     lp_count_format(j->rows_read, all);
     if (j->rows_read && (double)j->rows_bad > j->quality->max_bad * (double)j->rows_read * (1 + 1e-12))
-        return lp_fail(err, LP_GATE, "%s of %s rows are bad, max_bad allows %g%%; nothing was published, the reasons are in _quarantine", bad, all,
-                       j->quality->max_bad * 100);
+        return lp_fail(
+            err, LP_GATE,
+            "%s of %s rows are bad, max_bad allows %g%%; nothing was published, the reasons are in _quarantine", bad,
+            all, j->quality->max_bad * 100);
     if (good < (uint64_t)j->quality->min_rows) {
         lp_count_format(good, all);
         lp_count_format((uint64_t)j->quality->min_rows, bad);
-        return lp_fail(err, LP_GATE, "%s good %s, min_rows wants %s; nothing was published", all, good == 1 ? "row" : "rows", bad);
+        return lp_fail(err, LP_GATE, "%s good %s, min_rows wants %s; nothing was published", all,
+                       good == 1 ? "row" : "rows", bad);
     }
     return gate_values(j, err);
 }

@@ -13,7 +13,7 @@
 #include "quality/checks.h"
 #include "quality/seen.h"
 
-#define LP_UNIQUE_SETS 16
+#define LP_UNIQUE_SETS    16
 #define LP_UNIQUE_COLUMNS 16
 
 struct lp_unique {
@@ -36,7 +36,8 @@ struct lp_quality {
 extern const struct lp_fields lp_quality_fields;
 
 /* Finds the columns that are named; adds the columns that are `unique` by themselves. */
-void lp_quality_bind(struct lp_reading *r, struct lp_quality *q, const struct lp_checks *checks, const struct lp_columns *columns);
+void lp_quality_bind(struct lp_reading *r, struct lp_quality *q, const struct lp_checks *checks,
+                     const struct lp_columns *columns);
 
 struct lp_judge {
     const struct lp_quality *quality;
@@ -50,8 +51,8 @@ struct lp_judge {
     struct lp_buf key;
 };
 
-enum lp_code lp_judge_init(struct lp_judge *j, const struct lp_quality *q, struct lp_checks *checks, const struct lp_columns *columns,
-                           struct lp_err *err) LP_CHECKED;
+enum lp_code lp_judge_init(struct lp_judge *j, const struct lp_quality *q, struct lp_checks *checks,
+                           const struct lp_columns *columns, struct lp_err *err) LP_CHECKED;
 enum lp_code lp_quality_judge(struct lp_judge *j, struct lp_batch *b, struct lp_err *err) LP_CHECKED;
 enum lp_code lp_quality_gate(const struct lp_judge *j, struct lp_err *err) LP_CHECKED;
 /* Rules that no row broke, and rules that some row broke. */

@@ -9,7 +9,7 @@
 #include <xxhash.h>
 
 #define FIRST_CAPACITY 1024
-#define BLOCK_SLOTS 256 /* one page of a file */
+#define BLOCK_SLOTS    256 /* one page of a file */
 
 struct fingerprint {
     uint64_t low, high;
@@ -40,7 +40,8 @@ static enum lp_code grow_in_memory(struct lp_seen *s, struct lp_err *err)
     uint64_t *slots = calloc(capacity, 2 * sizeof *slots);
     if (!slots) return lp_nomem(err);
     for (uint64_t i = 0; i < s->capacity; i++)
-        if (s->slots[2 * i] | s->slots[2 * i + 1]) add_in_memory(slots, capacity, (struct fingerprint){s->slots[2 * i], s->slots[2 * i + 1]});
+        if (s->slots[2 * i] | s->slots[2 * i + 1])
+            add_in_memory(slots, capacity, (struct fingerprint){s->slots[2 * i], s->slots[2 * i + 1]});
     free(s->slots);
     s->slots = slots;
     s->capacity = capacity;
@@ -79,7 +80,8 @@ static enum lp_code file_io(bool write, int fd, void *bytes, size_t len, uint64_
 /* Looks from the key's place on, a page at a time. */
 static enum lp_code add_in_file(int fd, uint64_t capacity, struct fingerprint f, bool *before, struct lp_err *err)
 {
-    uint64_t block[2 * BLOCK_SLOTS], home = f.low & (capacity - 1), page = home / BLOCK_SLOTS, first = home % BLOCK_SLOTS;
+    uint64_t block[2 * BLOCK_SLOTS], home = f.low & (capacity - 1), page = home / BLOCK_SLOTS,
+                                     first = home % BLOCK_SLOTS;
     for (;; page = (page + 1) % (capacity / BLOCK_SLOTS), first = 0) {
         LP_TRY(file_io(false, fd, block, sizeof block, page * sizeof block, err));
         for (uint64_t i = first; i < BLOCK_SLOTS; i++) {

@@ -17,7 +17,9 @@ static void read_list(struct lp_reading *r, const struct lp_node *n, struct lp_e
     *list = (struct lp_each_list){.name = n->key->text};
     if (!lp_name_is_valid(list->name))
         lp_node_fault(r, n->key, "use letters, digits and _", "\"%.60s\" cannot be a variable's name", list->name);
-    if (!n->child_count) lp_node_fault(r, n->key, "add at least one value, or leave the key out", "the list \"%s\" is empty", list->name);
+    if (!n->child_count)
+        lp_node_fault(r, n->key, "add at least one value, or leave the key out", "the list \"%s\" is empty",
+                      list->name);
     list->values = lp_arena_zalloc(r->arena, (n->child_count + 1) * sizeof *list->values);
     if (!list->values) {
         r->faults->out_of_memory = true;
@@ -47,10 +49,12 @@ static void read_file_names(struct lp_reading *r, const struct lp_node *n, struc
         if (!copy) r->faults->out_of_memory = true;
         if (copy) e->file_names[e->file_name_count++] = copy;
         if (copy && !lp_name_is_valid(copy))
-            lp_node_fault(r, n, "use letters, digits and _ in the file's header", "\"%.60s\" cannot be a variable's name", copy);
+            lp_node_fault(r, n, "use letters, digits and _ in the file's header",
+                          "\"%.60s\" cannot be a variable's name", copy);
     }
     if (!code && !e->file_names) code = lp_nomem(&err);
-    if (code && !lp_reading_starved(r, code)) lp_node_fault(r, n, "a file is looked for beside the pipeline file", "each: %s", err.text);
+    if (code && !lp_reading_starved(r, code))
+        lp_node_fault(r, n, "a file is looked for beside the pipeline file", "each: %s", err.text);
     lp_items_release(&it);
 }
 
@@ -61,7 +65,8 @@ static void read_file(struct lp_reading *r, const struct lp_node *n, struct lp_e
     size_t len = strlen(path);
     e->jsonl = len > 6 && !strcmp(path + len - 6, ".jsonl");
     if (!e->jsonl && !(len > 4 && !strcmp(path + len - 4, ".csv"))) {
-        lp_node_fault(r, n, "name a .csv file with a header, or a .jsonl file", "each: \"%.100s\" is neither CSV nor JSON lines", path);
+        lp_node_fault(r, n, "name a .csv file with a header, or a .jsonl file",
+                      "each: \"%.100s\" is neither CSV nor JSON lines", path);
         return;
     }
     e->file = *path == '/' ? path : lp_arena_printf(r->arena, "%s/%s", r->folder, path);
@@ -101,7 +106,8 @@ void lp_item_release(struct lp_item *i)
     *i = (struct lp_item){0};
 }
 
-enum lp_code lp_items_open(struct lp_items *it, const struct lp_each *each, uint64_t shard, uint64_t shards, struct lp_err *err)
+enum lp_code lp_items_open(struct lp_items *it, const struct lp_each *each, uint64_t shard, uint64_t shards,
+                           struct lp_err *err)
 {
     *it = (struct lp_items){.each = each, .shard = shard, .shards = shards ? shards : 1};
     it->line.max_bytes = it->row_text.max_bytes = MAX_LINE_BYTES;
@@ -150,7 +156,8 @@ static enum lp_code next_line(struct lp_items *it, bool *more, struct lp_err *er
 static bool put_scalar(struct lp_buf *out, const json_t *value)
 {
     if (json_is_string(value)) lp_buf_put(out, json_string_value(value), json_string_length(value));
-    else if (value && !json_is_object(value) && !json_is_array(value) && !json_is_null(value)) lp_json_put_value(out, value);
+    else if (value && !json_is_object(value) && !json_is_array(value) && !json_is_null(value))
+        lp_json_put_value(out, value);
     else return false;
     return true;
 }
@@ -163,7 +170,8 @@ static enum lp_code read_object(struct lp_items *it, struct lp_err *err)
     lp_arena_reset(&it->json);
     enum lp_code code = lp_json_parse(&it->json, lp_buf_text(&it->line), it->line.len, &object, err);
     if (code) return lp_wrap(err, code, "%s:%zu", e->file, it->line_number);
-    if (!json_is_object(object)) return lp_fail(err, LP_DATA, "%s:%zu: each line must be a JSON object", e->file, it->line_number);
+    if (!json_is_object(object))
+        return lp_fail(err, LP_DATA, "%s:%zu: each line must be a JSON object", e->file, it->line_number);
     bool naming = !e->file_names;
     size_t count = naming ? json_object_size(object) : e->file_name_count, i = 0;
     struct lp_slice *row = reallocarray(it->row, count + 1, sizeof *row);
@@ -174,13 +182,14 @@ static enum lp_code read_object(struct lp_items *it, struct lp_err *err)
     if (naming) {
         const char *key;
         json_t *value;
-        json_object_foreach(object, key, value) row[i++] = lp_slice_of(key);
+        json_object_foreach (object, key, value) row[i++] = lp_slice_of(key);
         return LP_OK;
     }
     size_t start = 0;
     for (; i < count; i++) {
         if (!put_scalar(&it->row_text, json_object_get(object, e->file_names[i])))
-            return lp_fail(err, LP_DATA, "%s:%zu: \"%s\" must be text or a number", e->file, it->line_number, e->file_names[i]);
+            return lp_fail(err, LP_DATA, "%s:%zu: \"%s\" must be text or a number", e->file, it->line_number,
+                           e->file_names[i]);
         row[i] = (struct lp_slice){NULL, it->row_text.len - start};
         start = it->row_text.len;
     }
@@ -260,7 +269,8 @@ enum lp_code lp_items_next(struct lp_items *it, struct lp_item *item, bool *more
     return copy_values(it, item, err);
 }
 
-enum lp_code lp_items_count(const struct lp_each *each, uint64_t shard, uint64_t shards, uint64_t *count, struct lp_err *err)
+enum lp_code lp_items_count(const struct lp_each *each, uint64_t shard, uint64_t shards, uint64_t *count,
+                            struct lp_err *err)
 {
     uint64_t total = 1, rows = 0;
     bool more = true;

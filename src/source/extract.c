@@ -6,19 +6,20 @@ static enum lp_code count_zipped(struct lp_extract *x, struct lp_err *err)
 {
     const char *key, *first = NULL;
     json_t *value;
-    json_object_foreach(x->list, key, value) {
+    json_object_foreach (x->list, key, value) {
         if (!json_is_array(value)) continue;
         size_t n = json_array_size(value);
         if (first && n != x->count)
-            return lp_fail(err, LP_DATA, "zip: the arrays in %s differ in length: %s has %zu, %s has %zu", x->source->zip.text, first,
-                           x->count, key, n);
+            return lp_fail(err, LP_DATA, "zip: the arrays in %s differ in length: %s has %zu, %s has %zu",
+                           x->source->zip.text, first, x->count, key, n);
         first = key;
         x->count = n;
     }
     return first ? LP_OK : lp_fail(err, LP_DATA, "zip: %s holds no arrays", x->source->zip.text);
 }
 
-enum lp_code lp_extract_begin(struct lp_extract *x, const struct lp_source *s, const struct lp_reply *reply, struct lp_err *err)
+enum lp_code lp_extract_begin(struct lp_extract *x, const struct lp_source *s, const struct lp_reply *reply,
+                              struct lp_err *err)
 {
     *x = (struct lp_extract){.source = s, .reply = reply, .count = 1};
     if (s->rows.text) {
@@ -40,7 +41,7 @@ static json_t *zip_row(json_t *arrays, size_t i)
 {
     const char *key;
     json_t *value, *row = json_object();
-    json_object_foreach(arrays, key, value) {
+    json_object_foreach (arrays, key, value) {
         json_t *cell = json_is_array(value) ? json_array_get(value, i) : value;
         if (!row || json_object_set_nocheck(row, key, cell)) return NULL;
     }

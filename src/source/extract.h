@@ -15,11 +15,12 @@
 struct lp_extract {
     const struct lp_source *source;
     const struct lp_reply *reply;
-    json_t *list;      /* array of rows, or object of arrays; NULL: the reply is the row */
+    json_t *list; /* array of rows, or object of arrays; NULL: the reply is the row */
     size_t next, count;
 };
 
-enum lp_code lp_extract_begin(struct lp_extract *x, const struct lp_source *s, const struct lp_reply *reply, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_extract_begin(struct lp_extract *x, const struct lp_source *s, const struct lp_reply *reply,
+                              struct lp_err *err) LP_CHECKED;
 /* Fills the batch with the next rows, at most LP_BATCH_ROWS; *more is false when there were none left. */
 enum lp_code lp_extract_next(struct lp_extract *x, struct lp_batch *b, bool *more, struct lp_err *err) LP_CHECKED;
 

@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-#define USER_AGENT "lambda-pipeline/" LP_VERSION
-#define LARGEST_WINDOW 4096
+#define USER_AGENT      "lambda-pipeline/" LP_VERSION
+#define LARGEST_WINDOW  4096
 #define REPLY_MAX_BYTES ((size_t)2 << 30) /* of memory for one parsed reply; limit.body bounds its text */
 
 enum state { FREE, WAITING, IN_FLIGHT, DONE };
@@ -48,7 +48,8 @@ struct lp_fetch {
 
 /* ---- life ---- */
 
-enum lp_code lp_fetch_new(const struct lp_source *s, const struct lp_fetch_options *o, struct lp_fetch **out, struct lp_err *err)
+enum lp_code lp_fetch_new(const struct lp_source *s, const struct lp_fetch_options *o, struct lp_fetch **out,
+                          struct lp_err *err)
 {
     struct lp_fetch *f = calloc(1, sizeof *f);
     *out = f;
@@ -62,11 +63,14 @@ enum lp_code lp_fetch_new(const struct lp_source *s, const struct lp_fetch_optio
     f->window = calloc(f->window_size, sizeof *f->window);
     f->spares = calloc(f->window_size, sizeof *f->spares);
     if (!f->window || !f->spares) return lp_nomem(err);
-    f->policy = (struct lp_retry_policy){(unsigned)s->retry.attempts, s->retry.deadline_ms, s->retry.base_ms, s->retry.cap_ms};
+    f->policy =
+        (struct lp_retry_policy){(unsigned)s->retry.attempts, s->retry.deadline_ms, s->retry.base_ms, s->retry.cap_ms};
     lp_rate_init(&f->rate, s->limit.rate, lp_clock_monotonic_us());
     lp_time_format_slot(o->slot_us, f->slot);
-    struct lp_http_options http = {.connect_ms = s->limit.connect_ms, .total_ms = s->limit.total_ms,
-                                   .max_body_bytes = (size_t)s->limit.body_bytes, .at_once = (size_t)s->limit.at_once,
+    struct lp_http_options http = {.connect_ms = s->limit.connect_ms,
+                                   .total_ms = s->limit.total_ms,
+                                   .max_body_bytes = (size_t)s->limit.body_bytes,
+                                   .at_once = (size_t)s->limit.at_once,
                                    .user_agent = USER_AGENT};
     LP_TRY(lp_http_new(&http, &f->http, err));
     return lp_items_open(&f->items, &s->each, o->shard, o->shards, err);
@@ -232,7 +236,8 @@ static enum fate read_reply(struct lp_fetch *f, struct entry *e, const struct lp
     return meet_expectations(f, e);
 }
 
-static enum lp_code write_record(struct lp_fetch *f, const struct entry *e, const struct lp_http_reply *r, struct lp_err *err)
+static enum lp_code write_record(struct lp_fetch *f, const struct entry *e, const struct lp_http_reply *r,
+                                 struct lp_err *err)
 {
     if (!f->options.record_folder || r->outcome != LP_HTTP_ANSWERED) return LP_OK;
     lp_buf_clear(&f->name);
@@ -265,7 +270,8 @@ static enum lp_code stop_run(const struct entry *e, struct lp_err *err)
     LP_AUTO(lp_buf) label = {0};
     lp_item_put_label(&e->item, &label);
     bool denied = e->status == 401 || e->status == 403;
-    return lp_fail(err, denied ? LP_AUTH : LP_REMOTE, "%s: %s; on_status says to stop", lp_buf_text(&label), lp_buf_text(&e->error));
+    return lp_fail(err, denied ? LP_AUTH : LP_REMOTE, "%s: %s; on_status says to stop", lp_buf_text(&label),
+                   lp_buf_text(&e->error));
 }
 
 static enum lp_code take_reply(struct lp_fetch *f, struct entry *e, const struct lp_http_reply *r, struct lp_err *err)
@@ -276,7 +282,8 @@ static enum lp_code take_reply(struct lp_fetch *f, struct entry *e, const struct
     if (fate == TRY_AGAIN && !replayed) {
         int64_t elapsed_ms = (lp_clock_monotonic_us() - e->first_us) / 1000;
         struct lp_retry_verdict v =
-            lp_retry_decide(&f->policy, e->attempts, elapsed_ms, true, lp_retry_after_ms(r, lp_clock_now_us()), lp_retry_random(&f->random));
+            lp_retry_decide(&f->policy, e->attempts, elapsed_ms, true, lp_retry_after_ms(r, lp_clock_now_us()),
+                            lp_retry_random(&f->random));
         char text[LP_ERR_TEXT_BYTES];
         snprintf(text, sizeof text, "%.800s; %s", lp_buf_text(&e->error), v.why);
         set_error(e, "%s", text);
@@ -314,8 +321,8 @@ static enum lp_code replay(struct lp_fetch *f, struct entry *e, struct lp_err *e
     LP_TRY(lp_cancel_check(err));
     lp_buf_clear(&f->name);
     LP_TRY(lp_replay_name(e->item.values, e->item.value_count, &f->name, err));
-    enum lp_code code = lp_replay_read(f->options.replay_folder, f->slot, lp_buf_text(&f->name), (size_t)f->source->limit.body_bytes,
-                                       &f->storage, &r, &local);
+    enum lp_code code = lp_replay_read(f->options.replay_folder, f->slot, lp_buf_text(&f->name),
+                                       (size_t)f->source->limit.body_bytes, &f->storage, &r, &local);
     if (!code) return take_reply(f, e, &r, err);
     if (code == LP_NOMEM) return lp_nomem(err);
     set_error(e, "%s", local.text);
@@ -335,9 +342,13 @@ static enum lp_code send_request(struct lp_fetch *f, struct entry *e, struct lp_
         if (e->attempts == 1) e->first_us = now;
         const struct lp_auth *auth = &f->source->auth;
         bool basic = auth->kind == LP_AUTH_BASIC;
-        struct lp_http_request q = {.url = lp_buf_text(&f->request.url), .headers = f->request.headers,
-                                    .header_count = f->request.header_count, .basic_user = basic ? auth->name : NULL,
-                                    .basic_secret = basic ? auth->value : NULL, .user = e, .fresh_connection = e->broke,
+        struct lp_http_request q = {.url = lp_buf_text(&f->request.url),
+                                    .headers = f->request.headers,
+                                    .header_count = f->request.header_count,
+                                    .basic_user = basic ? auth->name : NULL,
+                                    .basic_secret = basic ? auth->value : NULL,
+                                    .user = e,
+                                    .fresh_connection = e->broke,
                                     .total_ms = lp_retry_time_left_ms(&f->policy, (now - e->first_us) / 1000)};
         code = lp_http_start(f->http, &q, &local);
     }
@@ -452,7 +463,10 @@ enum lp_code lp_fetch_next(struct lp_fetch *f, struct lp_reply *reply, bool *mor
     for (;;) {
         struct entry *head = &f->window[f->head];
         if (f->count && head->state == DONE) {
-            *reply = (struct lp_reply){.item = &head->item, .ok = head->ok, .root = head->root, .error = lp_buf_text(&head->error),
+            *reply = (struct lp_reply){.item = &head->item,
+                                       .ok = head->ok,
+                                       .root = head->root,
+                                       .error = lp_buf_text(&head->error),
                                        .status = head->status};
             bind_item(f, &head->item, &reply->bindings);
             f->handed_out = *more = true;

@@ -35,7 +35,7 @@ struct lp_fetch_watch {
 
 struct lp_fetch_options {
     int64_t slot_us;
-    const struct lp_bindings *run; /* slot, run_id, pipeline */
+    const struct lp_bindings *run;             /* slot, run_id, pipeline */
     const char *replay_folder, *record_folder; /* NULL: none */
     uint64_t shard, shards;
     uint64_t most_items; /* 0: all */
@@ -54,7 +54,8 @@ struct lp_reply {
 
 struct lp_fetch;
 
-enum lp_code lp_fetch_new(const struct lp_source *s, const struct lp_fetch_options *o, struct lp_fetch **out, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_fetch_new(const struct lp_source *s, const struct lp_fetch_options *o, struct lp_fetch **out,
+                          struct lp_err *err) LP_CHECKED;
 /* The next item's reply; *more is false when all were handed out. */
 enum lp_code lp_fetch_next(struct lp_fetch *f, struct lp_reply *reply, bool *more, struct lp_err *err) LP_CHECKED;
 /* A reply that was ok turned out to be none (its rows are not there): counts as failed. */

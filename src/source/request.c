@@ -33,7 +33,8 @@ static void put_separator(struct lp_buf *url)
     lp_buf_putc(url, memchr(lp_buf_text(url), '?', url->len) ? '&' : '?');
 }
 
-static void put_url(const struct lp_source *s, const struct lp_bindings *b, const char *secret, bool shown, struct lp_buf *out)
+static void put_url(const struct lp_source *s, const struct lp_bindings *b, const char *secret, bool shown,
+                    struct lp_buf *out)
 {
     lp_template_put(&s->get, b, escape_literal, escape_value, out);
     const char *fragment = memchr(lp_buf_text(out), '#', out->len);
@@ -54,14 +55,16 @@ static void put_url(const struct lp_source *s, const struct lp_bindings *b, cons
 
 static enum lp_code put_header(struct lp_request *q, size_t *offsets, const char *name, struct lp_err *err)
 {
-    if (q->header_count == LP_REQUEST_MAX_HEADERS) return lp_fail(err, LP_LIMIT, "more than %d headers", LP_REQUEST_MAX_HEADERS);
+    if (q->header_count == LP_REQUEST_MAX_HEADERS)
+        return lp_fail(err, LP_LIMIT, "more than %d headers", LP_REQUEST_MAX_HEADERS);
     offsets[q->header_count++] = q->header_text.len;
     lp_buf_puts(&q->header_text, name);
     lp_buf_puts(&q->header_text, ": ");
     return LP_OK;
 }
 
-static enum lp_code put_headers(struct lp_request *q, const struct lp_source *s, const struct lp_bindings *b, struct lp_err *err)
+static enum lp_code put_headers(struct lp_request *q, const struct lp_source *s, const struct lp_bindings *b,
+                                struct lp_err *err)
 {
     size_t offsets[LP_REQUEST_MAX_HEADERS];
     for (size_t i = 0; i < s->headers.count; i++) {
@@ -69,7 +72,8 @@ static enum lp_code put_headers(struct lp_request *q, const struct lp_source *s,
         size_t start = q->header_text.len;
         lp_template_put(&s->headers.list[i].value, b, NULL, NULL, &q->header_text);
         if (strpbrk(lp_buf_text(&q->header_text) + start, "\r\n"))
-            return lp_fail(err, LP_DATA, "a value with a line break cannot stand in the header %s", s->headers.list[i].name);
+            return lp_fail(err, LP_DATA, "a value with a line break cannot stand in the header %s",
+                           s->headers.list[i].name);
         lp_buf_putc(&q->header_text, '\0');
     }
     if (s->auth.kind == LP_AUTH_HEADER || s->auth.kind == LP_AUTH_BEARER) {
@@ -82,7 +86,8 @@ static enum lp_code put_headers(struct lp_request *q, const struct lp_source *s,
     return lp_buf_code(&q->header_text, "the headers", err);
 }
 
-enum lp_code lp_request_build(struct lp_request *q, const struct lp_source *s, const struct lp_bindings *b, struct lp_err *err)
+enum lp_code lp_request_build(struct lp_request *q, const struct lp_source *s, const struct lp_bindings *b,
+                              struct lp_err *err)
 {
     q->url.max_bytes = q->header_text.max_bytes = MAX_URL_BYTES;
     lp_buf_clear(&q->url);
@@ -94,7 +99,8 @@ enum lp_code lp_request_build(struct lp_request *q, const struct lp_source *s, c
     return put_headers(q, s, b, err);
 }
 
-enum lp_code lp_request_shown_url(const struct lp_source *s, const struct lp_bindings *b, struct lp_buf *out, struct lp_err *err)
+enum lp_code lp_request_shown_url(const struct lp_source *s, const struct lp_bindings *b, struct lp_buf *out,
+                                  struct lp_err *err)
 {
     LP_AUTO(lp_buf) url = {.max_bytes = MAX_URL_BYTES};
     put_url(s, b, "", true, &url);

@@ -20,11 +20,11 @@ struct lp_request {
     size_t header_count;
 };
 
-enum lp_code lp_request_build(struct lp_request *q, const struct lp_source *s, const struct lp_bindings *b, struct lp_err *err)
-    LP_CHECKED;
+enum lp_code lp_request_build(struct lp_request *q, const struct lp_source *s, const struct lp_bindings *b,
+                              struct lp_err *err) LP_CHECKED;
 /* The address with the secret masked. */
-enum lp_code lp_request_shown_url(const struct lp_source *s, const struct lp_bindings *b, struct lp_buf *out, struct lp_err *err)
-    LP_CHECKED;
+enum lp_code lp_request_shown_url(const struct lp_source *s, const struct lp_bindings *b, struct lp_buf *out,
+                                  struct lp_err *err) LP_CHECKED;
 void lp_request_release(struct lp_request *q);
 
 #endif

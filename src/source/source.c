@@ -52,8 +52,10 @@ static void read_auth(struct lp_reading *r, const struct lp_node *map, void *mem
         }
     }
     if (!form)
-        lp_node_fault(r, map->key, "write { query: NAME, secret: … }, { header: NAME, secret: … }, { bearer: … } or { basic: USER, secret: … }",
-                      "auth says no way to authenticate");
+        lp_node_fault(
+            r, map->key,
+            "write { query: NAME, secret: … }, { header: NAME, secret: … }, { bearer: … } or { basic: USER, secret: … }",
+            "auth says no way to authenticate");
     else if (auth->kind != LP_AUTH_BEARER && !lp_node_get(map, "secret"))
         lp_node_fault(r, form->key, "add secret: \"env:NAME\"", "auth has no secret");
     if (auth->name && strpbrk(auth->name, auth->kind == LP_AUTH_BASIC ? ":\r\n" : " :\r\n"))
@@ -64,8 +66,7 @@ static void read_rate(struct lp_reading *r, const struct lp_node *n, void *membe
 {
     struct lp_err err;
     const char *text = lp_node_text(r, n);
-    if (text && lp_rate_parse(text, member, &err))
-        lp_node_fault(r, n, "write it like 60/min or 10/s", "%s", err.text);
+    if (text && lp_rate_parse(text, member, &err)) lp_node_fault(r, n, "write it like 60/min or 10/s", "%s", err.text);
 }
 
 static bool parse_status(const char *text, struct lp_status_rule *rule)
@@ -84,7 +85,8 @@ static bool parse_status(const char *text, struct lp_status_rule *rule)
 static void read_status_rules(struct lp_reading *r, const struct lp_node *map, void *member)
 {
     static const char *const actions[] = {"skip", "stop", "retry"};
-    static const struct lp_field action = {.name = "on_status", .kind = LP_FIELD_WORD, .words = actions, .word_count = 3};
+    static const struct lp_field action = {
+        .name = "on_status", .kind = LP_FIELD_WORD, .words = actions, .word_count = 3};
     struct lp_status_rules *rules = member;
     if (!lp_node_expect(r, map, LP_NODE_MAP, "on_status: { 404: skip, 401: stop }")) return;
     rules->list = lp_arena_zalloc(r->arena, (map->child_count + 1) * sizeof *rules->list);
@@ -96,7 +98,8 @@ static void read_status_rules(struct lp_reading *r, const struct lp_node *map, v
         struct lp_status_rule *rule = &rules->list[rules->count];
         int word = 0;
         if (!parse_status(c->key->text, rule)) {
-            lp_node_fault(r, c->key, "write a number from 100 to 599, or 5xx for a class", "\"%.20s\" is not an HTTP status", c->key->text);
+            lp_node_fault(r, c->key, "write a number from 100 to 599, or 5xx for a class",
+                          "\"%.20s\" is not an HTTP status", c->key->text);
             continue;
         }
         lp_field_read(r, &action, c, &word);
@@ -112,7 +115,8 @@ static bool read_path(struct lp_reading *r, const struct lp_node *n, const char 
     enum lp_code code = lp_path_parse(r->arena, text, path, &at, &err);
     if (!code) return true;
     if (lp_reading_starved(r, code)) return false;
-    lp_faults_add(r->faults, n->line, n->column + n->quoted + at, 1, "write it like list or data.items[0]", "%s", err.text);
+    lp_faults_add(r->faults, n->line, n->column + n->quoted + at, 1, "write it like list or data.items[0]", "%s",
+                  err.text);
     return false;
 }
 
@@ -142,29 +146,82 @@ static void read_row_path(struct lp_reading *r, const struct lp_node *n, void *m
 }
 
 static const struct lp_field limit_list[] = {
-    {.name = "rate", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_source_limit, rate), .read = read_rate,
-     .schema = "{\"type\":\"string\"}", .example = "60/min", .help = "No more requests than this in the time: per s, min, h or d."},
-    {.name = "at_once", .kind = LP_FIELD_INT, .offset = offsetof(struct lp_source_limit, at_once), .fallback = "8", .min = 1,
-     .max = LP_HTTP_AT_ONCE_MAX, .example = "8", .help = "Requests in flight at the same time."},
-    {.name = "connect", .kind = LP_FIELD_DURATION, .offset = offsetof(struct lp_source_limit, connect_ms), .fallback = "10s", .min = 1,
-     .max = 3600000, .example = "10s", .help = "Time limit for making a connection."},
-    {.name = "total", .kind = LP_FIELD_DURATION, .offset = offsetof(struct lp_source_limit, total_ms), .fallback = "30s", .min = 1,
-     .max = 3600000, .example = "30s", .help = "Time limit for one attempt, from start to last byte."},
-    {.name = "body", .kind = LP_FIELD_SIZE, .offset = offsetof(struct lp_source_limit, body_bytes), .fallback = "16MB", .min = 1,
-     .max = 1e9, .example = "16MB", .help = "Largest reply taken, after inflation."},
+    {.name = "rate",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_source_limit, rate),
+     .read = read_rate,
+     .schema = "{\"type\":\"string\"}",
+     .example = "60/min",
+     .help = "No more requests than this in the time: per s, min, h or d."},
+    {.name = "at_once",
+     .kind = LP_FIELD_INT,
+     .offset = offsetof(struct lp_source_limit, at_once),
+     .fallback = "8",
+     .min = 1,
+     .max = LP_HTTP_AT_ONCE_MAX,
+     .example = "8",
+     .help = "Requests in flight at the same time."},
+    {.name = "connect",
+     .kind = LP_FIELD_DURATION,
+     .offset = offsetof(struct lp_source_limit, connect_ms),
+     .fallback = "10s",
+     .min = 1,
+     .max = 3600000,
+     .example = "10s",
+     .help = "Time limit for making a connection."},
+    {.name = "total",
+     .kind = LP_FIELD_DURATION,
+     .offset = offsetof(struct lp_source_limit, total_ms),
+     .fallback = "30s",
+     .min = 1,
+     .max = 3600000,
+     .example = "30s",
+     .help = "Time limit for one attempt, from start to last byte."},
+    {.name = "body",
+     .kind = LP_FIELD_SIZE,
+     .offset = offsetof(struct lp_source_limit, body_bytes),
+     .fallback = "16MB",
+     .min = 1,
+     .max = 1e9,
+     .example = "16MB",
+     .help = "Largest reply taken, after inflation."},
 };
-static const struct lp_fields limit_fields = {"source.limit", "How hard the API may be asked.", limit_list, LP_COUNT(limit_list)};
+static const struct lp_fields limit_fields = {"source.limit", "How hard the API may be asked.", limit_list,
+                                              LP_COUNT(limit_list)};
 
 static const struct lp_field retry_list[] = {
-    {.name = "attempts", .kind = LP_FIELD_INT, .offset = offsetof(struct lp_source_retry, attempts), .fallback = "4", .min = 1,
-     .max = 100, .example = "4", .help = "Tries for one item, the first included."},
-    {.name = "deadline", .kind = LP_FIELD_DURATION, .offset = offsetof(struct lp_source_retry, deadline_ms), .fallback = "2m", .min = 1,
-     .max = 86400000, .example = "2m", .help = "No try of an item begins or lasts past this time after its first."},
-    {.name = "base", .kind = LP_FIELD_DURATION, .offset = offsetof(struct lp_source_retry, base_ms), .fallback = "500ms", .min = 1,
-     .max = 3600000, .example = "500ms",
+    {.name = "attempts",
+     .kind = LP_FIELD_INT,
+     .offset = offsetof(struct lp_source_retry, attempts),
+     .fallback = "4",
+     .min = 1,
+     .max = 100,
+     .example = "4",
+     .help = "Tries for one item, the first included."},
+    {.name = "deadline",
+     .kind = LP_FIELD_DURATION,
+     .offset = offsetof(struct lp_source_retry, deadline_ms),
+     .fallback = "2m",
+     .min = 1,
+     .max = 86400000,
+     .example = "2m",
+     .help = "No try of an item begins or lasts past this time after its first."},
+    {.name = "base",
+     .kind = LP_FIELD_DURATION,
+     .offset = offsetof(struct lp_source_retry, base_ms),
+     .fallback = "500ms",
+     .min = 1,
+     .max = 3600000,
+     .example = "500ms",
      .help = "The wait before the second try is random between 0 and this; it doubles with each further try."},
-    {.name = "cap", .kind = LP_FIELD_DURATION, .offset = offsetof(struct lp_source_retry, cap_ms), .fallback = "20s", .min = 1,
-     .max = 3600000, .example = "20s", .help = "The wait never grows past this, unless the server asks for more (Retry-After)."},
+    {.name = "cap",
+     .kind = LP_FIELD_DURATION,
+     .offset = offsetof(struct lp_source_retry, cap_ms),
+     .fallback = "20s",
+     .min = 1,
+     .max = 3600000,
+     .example = "20s",
+     .help = "The wait never grows past this, unless the server asks for more (Retry-After)."},
 };
 static const struct lp_fields retry_fields = {
     "source.retry",
@@ -173,47 +230,91 @@ static const struct lp_fields retry_fields = {
     retry_list, LP_COUNT(retry_list)};
 
 static const struct lp_field fields[] = {
-    {.name = "get", .kind = LP_FIELD_TEMPLATE, .offset = offsetof(struct lp_source, get), .required = true,
+    {.name = "get",
+     .kind = LP_FIELD_TEMPLATE,
+     .offset = offsetof(struct lp_source, get),
+     .required = true,
      .example = "https://api.example.com/v1/weather",
      .help = "The address asked with GET. Variables are percent-encoded. http:// is refused except to this machine."},
-    {.name = "query", .kind = LP_FIELD_PAIRS, .offset = offsetof(struct lp_source, query), .example = "{ q: \"{city}\", units: metric }",
+    {.name = "query",
+     .kind = LP_FIELD_PAIRS,
+     .offset = offsetof(struct lp_source, query),
+     .example = "{ q: \"{city}\", units: metric }",
      .help = "Query parameters."},
-    {.name = "headers", .kind = LP_FIELD_PAIRS, .offset = offsetof(struct lp_source, headers), .example = "{ Accept-Language: en }",
+    {.name = "headers",
+     .kind = LP_FIELD_PAIRS,
+     .offset = offsetof(struct lp_source, headers),
+     .example = "{ Accept-Language: en }",
      .help = "Request headers."},
-    {.name = "auth", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_source, auth), .read = read_auth,
-     .schema = "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"query\":{\"type\":\"string\"},\"header\":"
-               "{\"type\":\"string\"},\"bearer\":{\"$ref\":\"#/$defs/secret\"},\"basic\":{\"type\":\"string\"},\"secret\":"
-               "{\"$ref\":\"#/$defs/secret\"}}}",
+    {.name = "auth",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_source, auth),
+     .read = read_auth,
+     .schema =
+         "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"query\":{\"type\":\"string\"},\"header\":"
+         "{\"type\":\"string\"},\"bearer\":{\"$ref\":\"#/$defs/secret\"},\"basic\":{\"type\":\"string\"},\"secret\":"
+         "{\"$ref\":\"#/$defs/secret\"}}}",
      .example = "{ query: appid, secret: \"env:API_KEY\" }",
      .help = "How requests authenticate: `{ query: NAME, secret: … }`, `{ header: NAME, secret: … }`, `{ bearer: … }`, "
              "`{ basic: USER, secret: … }`. A secret is `env:NAME` or `file:PATH`, never the value."},
-    {.name = "each", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_source, each), .read = lp_each_read,
-     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"anyOf\":[{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":"
-               "[\"string\",\"number\",\"boolean\"]}},{\"type\":\"string\"}]}}",
+    {.name = "each",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_source, each),
+     .read = lp_each_read,
+     .schema =
+         "{\"type\":\"object\",\"additionalProperties\":{\"anyOf\":[{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":"
+         "[\"string\",\"number\",\"boolean\"]}},{\"type\":\"string\"}]}}",
      .example = "{ city: [Chicago, Dallas] }",
-     .help = "One request for each: a list per variable (several make every combination), or `file: cities.csv` (a CSV file "
-             "with a header, or .jsonl), whose columns become variables. A file is looked for beside the pipeline file."},
-    {.name = "limit", .kind = LP_FIELD_SECTION, .offset = offsetof(struct lp_source, limit), .section = &limit_fields,
-     .example = "{ rate: 60/min, at_once: 8 }", .help = "How hard the API may be asked."},
-    {.name = "retry", .kind = LP_FIELD_SECTION, .offset = offsetof(struct lp_source, retry), .section = &retry_fields,
-     .example = "{ attempts: 4, deadline: 2m }", .help = "How a failed try is made again."},
-    {.name = "on_status", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_source, on_status), .read = read_status_rules,
-     .schema = "{\"type\":\"object\",\"patternProperties\":{\"^[1-5]([0-9][0-9]|xx)$\":{\"enum\":[\"skip\",\"stop\",\"retry\"]}},"
-               "\"additionalProperties\":false}",
+     .help =
+         "One request for each: a list per variable (several make every combination), or `file: cities.csv` (a CSV file "
+         "with a header, or .jsonl), whose columns become variables. A file is looked for beside the pipeline file."},
+    {.name = "limit",
+     .kind = LP_FIELD_SECTION,
+     .offset = offsetof(struct lp_source, limit),
+     .section = &limit_fields,
+     .example = "{ rate: 60/min, at_once: 8 }",
+     .help = "How hard the API may be asked."},
+    {.name = "retry",
+     .kind = LP_FIELD_SECTION,
+     .offset = offsetof(struct lp_source, retry),
+     .section = &retry_fields,
+     .example = "{ attempts: 4, deadline: 2m }",
+     .help = "How a failed try is made again."},
+    {.name = "on_status",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_source, on_status),
+     .read = read_status_rules,
+     .schema =
+         "{\"type\":\"object\",\"patternProperties\":{\"^[1-5]([0-9][0-9]|xx)$\":{\"enum\":[\"skip\",\"stop\",\"retry\"]}},"
+         "\"additionalProperties\":false}",
      .example = "{ 404: skip, 401: stop }",
-     .help = "What a status means here: `skip` gives up the item without trying again, `stop` ends the run with nothing "
-             "written, `retry` tries again. 5xx names a class."},
-    {.name = "expect", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_source, expect), .read = read_expectations,
+     .help =
+         "What a status means here: `skip` gives up the item without trying again, `stop` ends the run with nothing "
+         "written, `retry` tries again. 5xx names a class."},
+    {.name = "expect",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_source, expect),
+     .read = read_expectations,
      .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"number\",\"boolean\"]}}",
-     .example = "{ cod: 200 }", .help = "What a reply must say to count as an answer: a path and its value, compared as text."},
-    {.name = "rows", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_source, rows), .read = read_row_path,
-     .schema = "{\"type\":\"string\"}", .example = "list", .help = "Path of an array: each element becomes a row. `.` when the reply itself is one."},
-    {.name = "zip", .kind = LP_FIELD_CUSTOM, .offset = offsetof(struct lp_source, zip), .read = read_row_path,
-     .schema = "{\"type\":\"string\"}", .example = "hourly",
+     .example = "{ cod: 200 }",
+     .help = "What a reply must say to count as an answer: a path and its value, compared as text."},
+    {.name = "rows",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_source, rows),
+     .read = read_row_path,
+     .schema = "{\"type\":\"string\"}",
+     .example = "list",
+     .help = "Path of an array: each element becomes a row. `.` when the reply itself is one."},
+    {.name = "zip",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_source, zip),
+     .read = read_row_path,
+     .schema = "{\"type\":\"string\"}",
+     .example = "hourly",
      .help = "Path of an object of arrays of equal length: each position becomes a row."},
 };
-const struct lp_fields lp_source_fields = {"source", "What is asked, of whom, how often, and what counts as an answer.", fields,
-                                           LP_COUNT(fields)};
+const struct lp_fields lp_source_fields = {"source", "What is asked, of whom, how often, and what counts as an answer.",
+                                           fields, LP_COUNT(fields)};
 
 void lp_source_variables(struct lp_reading *r, const struct lp_source *s, struct lp_variables *v)
 {
@@ -229,20 +330,24 @@ void lp_source_variables(struct lp_reading *r, const struct lp_source *s, struct
     for (size_t i = LP_VARIABLE_FIRST_ITEM; i < v->count; i++)
         for (size_t j = 0; j < i; j++)
             if (!strcmp(v->names[i], v->names[j]) && (j < LP_VARIABLE_FIRST_ITEM || e->file_name_count))
-                lp_node_fault(r, e->node, "give it another name", "each: there is a variable \"%.60s\" already", v->names[i]);
+                lp_node_fault(r, e->node, "give it another name", "each: there is a variable \"%.60s\" already",
+                              v->names[i]);
 }
 
 /* A key among the parameters, put there by value: it would be seen in every address and kept in the file. */
 static void refuse_plain_secrets(struct lp_reading *r, const struct lp_pairs *pairs, const char *where)
 {
-    static const char *const names[] = {"appid", "api_key", "apikey", "api-key", "x-api-key", "access_token", "token", "secret",
-                                        "password", "authorization", "key", "client_secret", "x-auth-token"};
+    static const char *const names[] = {"appid",        "api_key",       "apikey",      "api-key",  "x-api-key",
+                                        "access_token", "token",         "secret",      "password", "authorization",
+                                        "key",          "client_secret", "x-auth-token"};
     for (size_t i = 0; i < pairs->count; i++)
         for (size_t j = 0; j < LP_COUNT(names); j++)
-            if (lp_text_equal_ignoring_case(pairs->list[i].name, names[j]) && lp_template_is_constant(&pairs->list[i].value)) {
+            if (lp_text_equal_ignoring_case(pairs->list[i].name, names[j]) &&
+                lp_template_is_constant(&pairs->list[i].value)) {
                 (void)!lp_secret_add(pairs->list[i].value.text, strlen(pairs->list[i].value.text), NULL);
                 lp_node_fault(r, pairs->list[i].value.node,
-                              lp_faults_text(r->faults, "write auth: { %s: %s, secret: \"env:NAME\" }", where, pairs->list[i].name),
+                              lp_faults_text(r->faults, "write auth: { %s: %s, secret: \"env:NAME\" }", where,
+                                             pairs->list[i].name),
                               "\"%s\" looks like a secret in plain text", pairs->list[i].name);
             }
 }
@@ -252,8 +357,10 @@ static void check_headers(struct lp_reading *r, const struct lp_pairs *headers)
     static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     for (size_t i = 0; i < headers->count; i++) {
         const struct lp_pair *h = &headers->list[i];
-        if (!*h->name || h->name[strspn(h->name, token)]) lp_node_fault(r, h->key, "write it like Accept-Language", "\"%.60s\" cannot be a header's name", h->name);
-        if (strpbrk(h->value.text, "\r\n")) lp_node_fault(r, h->value.node, "write it on one line", "a header's value holds a line break");
+        if (!*h->name || h->name[strspn(h->name, token)])
+            lp_node_fault(r, h->key, "write it like Accept-Language", "\"%.60s\" cannot be a header's name", h->name);
+        if (strpbrk(h->value.text, "\r\n"))
+            lp_node_fault(r, h->value.node, "write it on one line", "a header's value holds a line break");
     }
 }
 
@@ -266,14 +373,16 @@ void lp_source_bind(struct lp_reading *r, struct lp_source *s, const struct lp_v
     refuse_plain_secrets(r, &s->query, "query");
     refuse_plain_secrets(r, &s->headers, "header");
     check_headers(r, &s->headers);
-    if (s->rows.text && s->zip.text) lp_node_fault(r, s->zip.node->key, "keep one of the two", "a source has either rows or zip");
+    if (s->rows.text && s->zip.text)
+        lp_node_fault(r, s->zip.node->key, "keep one of the two", "a source has either rows or zip");
 }
 
 static enum lp_code load_value(const char *place, const char *folder, struct lp_buf *out, struct lp_err *err)
 {
     if (!strncmp(place, "env:", 4)) {
         const char *value = getenv(place + 4);
-        if (!value || !*value) return lp_fail(err, LP_CONFIG, "the environment has no %s; set it to the secret", place + 4);
+        if (!value || !*value)
+            return lp_fail(err, LP_CONFIG, "the environment has no %s; set it to the secret", place + 4);
         lp_buf_puts(out, value);
     } else {
         const char *path = place + 5;
@@ -287,7 +396,8 @@ static enum lp_code load_value(const char *place, const char *folder, struct lp_
         while (out->len && strchr("\r\n", out->data[out->len - 1])) out->data[--out->len] = '\0';
     }
     LP_TRY(lp_buf_code(out, "the secret", err));
-    if (!out->len || strlen(out->data) != out->len || strpbrk(out->data, "\r\n") || lp_utf8_check(out->data, out->len) != out->len)
+    if (!out->len || strlen(out->data) != out->len || strpbrk(out->data, "\r\n") ||
+        lp_utf8_check(out->data, out->len) != out->len)
         return lp_fail(err, LP_CONFIG, "%s: a secret is one line of UTF-8 text, not empty", place);
     return LP_OK;
 }
@@ -303,7 +413,8 @@ enum lp_code lp_source_load_secret(struct lp_source *s, const char *folder, stru
         /* On the wire it is base64 of "user:secret". */
         char pair[8192];
         int len = snprintf(pair, sizeof pair, "%s:%s", a->name, value.data);
-        code = len < 4096 ? lp_secret_add(pair, (size_t)len, err) : lp_fail(err, LP_LIMIT, "user and secret are too long");
+        code =
+            len < 4096 ? lp_secret_add(pair, (size_t)len, err) : lp_fail(err, LP_LIMIT, "user and secret are too long");
         explicit_bzero(pair, sizeof pair);
     }
     if (!code && !(a->value = strdup(value.data))) code = lp_nomem(err);

@@ -66,10 +66,12 @@ enum lp_code lp_url_check(const char *url, struct lp_err *err)
 /* Keys by value in the query of the address. */
 static bool query_holds_secret(const char *url)
 {
-    static const char *const names[] = {"appid=", "api_key=", "apikey=", "access_token=", "token=", "password=", "key="};
+    static const char *const names[] = {
+        "appid=", "api_key=", "apikey=", "access_token=", "token=", "password=", "key="};
     for (const char *at = strpbrk(url, "?&"); at; at = strpbrk(at + 1, "?&"))
         for (size_t i = 0; i < LP_COUNT(names); i++)
-            if (!strncasecmp(at + 1, names[i], strlen(names[i])) && at[1 + strlen(names[i])] && at[1 + strlen(names[i])] != '&')
+            if (!strncasecmp(at + 1, names[i], strlen(names[i])) && at[1 + strlen(names[i])] &&
+                at[1 + strlen(names[i])] != '&')
                 return true;
     return false;
 }
@@ -92,5 +94,6 @@ void lp_url_check_template(struct lp_reading *r, const struct lp_template *t)
     bool varies = t->part_count && t->parts[0].name;
     if (what && !(varies && !whole)) lp_node_fault(r, t->node, remedy, "get: %s", what);
     else if (query_holds_secret(lp_buf_text(&text)))
-        lp_node_fault(r, t->node, "write auth: { query: NAME, secret: \"env:NAME\" }", "get: the address holds a secret in plain text");
+        lp_node_fault(r, t->node, "write auth: { query: NAME, secret: \"env:NAME\" }",
+                      "get: the address holds a secret in plain text");
 }

@@ -54,8 +54,8 @@ void lp_batch_release(struct lp_batch *b)
     if (b) lp_arena_release(&b->arena);
 }
 
-enum lp_code lp_batch_fail(struct lp_batch *b, size_t row, const char *column, const char *check, const char *failure_case,
-                           struct lp_err *err)
+enum lp_code lp_batch_fail(struct lp_batch *b, size_t row, const char *column, const char *check,
+                           const char *failure_case, struct lp_err *err)
 {
     struct lp_failure *f = lp_arena_alloc(&b->arena, sizeof *f), **end = &b->failures[row];
     if (!f) return lp_arena_code(&b->arena, err);

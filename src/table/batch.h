@@ -43,13 +43,14 @@ struct lp_batch {
 };
 
 /* Room for row_cap rows, at most LP_BATCH_ROWS. */
-enum lp_code lp_batch_init(struct lp_batch *b, const struct lp_columns *columns, size_t row_cap, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_batch_init(struct lp_batch *b, const struct lp_columns *columns, size_t row_cap,
+                           struct lp_err *err) LP_CHECKED;
 /* Forgets the rows and makes room for row_cap new ones in the same memory. */
 enum lp_code lp_batch_clear(struct lp_batch *b, size_t row_cap, struct lp_err *err) LP_CHECKED;
 void lp_batch_release(struct lp_batch *b);
 /* Notes a failure of a row; check and failure_case are copied. */
-enum lp_code lp_batch_fail(struct lp_batch *b, size_t row, const char *column, const char *check, const char *failure_case,
-                           struct lp_err *err) LP_CHECKED;
+enum lp_code lp_batch_fail(struct lp_batch *b, size_t row, const char *column, const char *check,
+                           const char *failure_case, struct lp_err *err) LP_CHECKED;
 /* A cell's value as JSON (null, 5, "text", "2026-11-22T18:00:00Z"). */
 void lp_batch_put_cell_json(const struct lp_batch *b, size_t column, size_t row, struct lp_buf *out);
 /* A cell's value as the plain text that CSV and people see; nothing for NULL. */

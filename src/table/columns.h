@@ -16,9 +16,17 @@
 #include "table/path.h"
 #include "table/units.h"
 
-enum lp_type { LP_TYPE_STRING, LP_TYPE_BIGINT, LP_TYPE_DOUBLE, LP_TYPE_BOOLEAN, LP_TYPE_TIMESTAMP, LP_TYPE_DATE, LP_TYPE_COUNT };
-const char *lp_type_name(enum lp_type t);       /* bigint */
-const char *lp_type_dtype(enum lp_type t);      /* Pandera's word for it: int64 */
+enum lp_type {
+    LP_TYPE_STRING,
+    LP_TYPE_BIGINT,
+    LP_TYPE_DOUBLE,
+    LP_TYPE_BOOLEAN,
+    LP_TYPE_TIMESTAMP,
+    LP_TYPE_DATE,
+    LP_TYPE_COUNT
+};
+const char *lp_type_name(enum lp_type t);  /* bigint */
+const char *lp_type_dtype(enum lp_type t); /* Pandera's word for it: int64 */
 
 enum lp_time_form { LP_TIME_ISO8601, LP_TIME_UNIX, LP_TIME_UNIX_MS, LP_TIME_STRPTIME };
 
@@ -27,7 +35,7 @@ struct lp_column {
     enum lp_type type;
     bool type_known; /* false where the file names none; then nothing is held against it */
     bool nullable;
-    const char *from_text;      /* as written; NULL when the value is a template */
+    const char *from_text; /* as written; NULL when the value is a template */
     struct lp_path from;
     struct lp_template value;
     const char *unit;           /* what the stored number is in: the right side of the arrow; NULL without */
@@ -49,7 +57,8 @@ struct lp_columns {
 struct lp_column_extras {
     const char *const *names;
     size_t name_count;
-    bool (*read)(void *room, struct lp_reading *r, size_t column, const struct lp_node *key, const struct lp_node *value);
+    bool (*read)(void *room, struct lp_reading *r, size_t column, const struct lp_node *key,
+                 const struct lp_node *value);
     void *room;
 };
 

@@ -7,9 +7,9 @@
 #include <math.h>
 
 #define LARGEST_CASE_BYTES 2000
-#define EXACT_DOUBLE 9007199254740992.0 /* 2^53: above it a double is no longer every whole number */
-#define FIRST_US INT64_C(-62135596800000000) /* 0001-01-01 */
-#define LAST_US INT64_C(253402300799999999)  /* 9999-12-31 */
+#define EXACT_DOUBLE       9007199254740992.0          /* 2^53: above it a double is no longer every whole number */
+#define FIRST_US           INT64_C(-62135596800000000) /* 0001-01-01 */
+#define LAST_US            INT64_C(253402300799999999) /* 9999-12-31 */
 
 static bool whole(double d, int64_t *out)
 {
@@ -115,7 +115,8 @@ static bool parse_json(struct lp_batch *b, const struct lp_column *c, const json
     case LP_TYPE_TIMESTAMP:
     case LP_TYPE_DATE:
         if (!unix_form(c)) return false;
-        return integer ? set_unix_whole(c, json_integer_value(value), out) : set_unix_real(c, json_real_value(value), out);
+        return integer ? set_unix_whole(c, json_integer_value(value), out)
+                       : set_unix_real(c, json_real_value(value), out);
     default: return false;
     }
 }
@@ -146,7 +147,8 @@ static enum lp_code store(struct lp_batch *b, size_t column, size_t row, struct 
     return LP_OK;
 }
 
-static enum lp_code fail_conversion(struct lp_batch *b, size_t column, size_t row, struct lp_buf *value, struct lp_err *err)
+static enum lp_code fail_conversion(struct lp_batch *b, size_t column, size_t row, struct lp_buf *value,
+                                    struct lp_err *err)
 {
     const struct lp_column *c = &b->columns->list[column];
     char check[64];

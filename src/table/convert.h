@@ -14,8 +14,10 @@
 #include "table/batch.h"
 
 /* value may be NULL: absent. */
-enum lp_code lp_convert_json(struct lp_batch *b, size_t column, size_t row, const json_t *value, struct lp_err *err) LP_CHECKED;
-enum lp_code lp_convert_text(struct lp_batch *b, size_t column, size_t row, struct lp_slice text, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_convert_json(struct lp_batch *b, size_t column, size_t row, const json_t *value,
+                             struct lp_err *err) LP_CHECKED;
+enum lp_code lp_convert_text(struct lp_batch *b, size_t column, size_t row, struct lp_slice text,
+                             struct lp_err *err) LP_CHECKED;
 
 /* A value of the column's type, outside any batch. */
 struct lp_value {

@@ -22,7 +22,7 @@ void lp_csv_put_rows(const struct lp_batch *b, const bool *keep, struct lp_buf *
 void lp_csv_put_field(const char *text, size_t len, struct lp_buf *out);
 
 #define LP_CSV_MAX_RECORD_BYTES ((size_t)1 << 20)
-#define LP_CSV_MAX_FIELDS 1024
+#define LP_CSV_MAX_FIELDS       1024
 
 struct lp_csv_reader {
     FILE *file; /* owned */

@@ -15,7 +15,8 @@ static enum lp_code read_record(struct lp_csv_reader *r, bool *more, struct lp_e
         if (c == '\n' && !quoted) break;
         lp_buf_putc(&r->record, (char)c);
         if (r->record.failed == LP_LIMIT)
-            return lp_fail(err, LP_LIMIT, "%s:%zu: a record is longer than 1 MiB%s", r->path, r->line, quoted ? "; is a quote not closed?" : "");
+            return lp_fail(err, LP_LIMIT, "%s:%zu: a record is longer than 1 MiB%s", r->path, r->line,
+                           quoted ? "; is a quote not closed?" : "");
     }
     if (ferror(r->file)) return lp_fail_errno(err, "%s", r->path);
     LP_TRY(lp_buf_code(&r->record, r->path, err));
@@ -40,7 +41,9 @@ static enum lp_code unquote(struct lp_csv_reader *r, char **at, char *end, struc
     }
     field->len = (size_t)(to - field->at);
     *at = from + 1;
-    if (*at < end && **at != ',') return lp_fail(err, LP_DATA, "%s:%zu: text follows a closing quote; double the quotes within a field", r->path, r->line);
+    if (*at < end && **at != ',')
+        return lp_fail(err, LP_DATA, "%s:%zu: text follows a closing quote; double the quotes within a field", r->path,
+                       r->line);
     return LP_OK;
 }
 
@@ -48,14 +51,17 @@ static enum lp_code split(struct lp_csv_reader *r, size_t *count, struct lp_err 
 {
     char *at = r->record.data ? r->record.data : (char[]){""}, *end = at + r->record.len;
     for (*count = 0;; at++) {
-        if (*count == LP_CSV_MAX_FIELDS) return lp_fail(err, LP_LIMIT, "%s:%zu: more than %d fields", r->path, r->line, LP_CSV_MAX_FIELDS);
+        if (*count == LP_CSV_MAX_FIELDS)
+            return lp_fail(err, LP_LIMIT, "%s:%zu: more than %d fields", r->path, r->line, LP_CSV_MAX_FIELDS);
         struct lp_slice *field = &r->fields[(*count)++];
         if (at < end && *at == '"') {
             LP_TRY(unquote(r, &at, end, field, err));
         } else {
             char *comma = at < end ? memchr(at, ',', (size_t)(end - at)) : NULL;
             *field = (struct lp_slice){at, (size_t)((comma ? comma : end) - at)};
-            if (memchr(at, '"', field->len)) return lp_fail(err, LP_DATA, "%s:%zu: a quote stands inside a field; put the whole field in quotes", r->path, r->line);
+            if (memchr(at, '"', field->len))
+                return lp_fail(err, LP_DATA, "%s:%zu: a quote stands inside a field; put the whole field in quotes",
+                               r->path, r->line);
             at += field->len;
         }
         if (at >= end) return LP_OK;
@@ -108,7 +114,8 @@ enum lp_code lp_csv_next(struct lp_csv_reader *r, bool *more, struct lp_err *err
     } while (!r->record.len && r->field_count > 1);
     LP_TRY(split(r, &count, err));
     if (count == r->field_count) return LP_OK;
-    return lp_fail(err, LP_DATA, "%s:%zu: %zu field%s, the header has %zu", r->path, r->line, count, count == 1 ? "" : "s", r->field_count);
+    return lp_fail(err, LP_DATA, "%s:%zu: %zu field%s, the header has %zu", r->path, r->line, count,
+                   count == 1 ? "" : "s", r->field_count);
 }
 
 void lp_csv_reader_release(struct lp_csv_reader *r)

@@ -63,7 +63,7 @@ enum lp_code lp_path_parse(struct lp_arena *a, const char *text, struct lp_path 
         return LP_OK;
     }
     while (text[i]) {
-        enum lp_code code = text[i] == '[' ? read_index(text, &i, out, err)
+        enum lp_code code = text[i] == '['   ? read_index(text, &i, out, err)
                             : text[i] == '"' ? read_quoted(a, text, &i, out, err)
                                              : read_key(a, text, &i, out, err);
         *at = i;

@@ -26,7 +26,8 @@ struct lp_path {
 };
 
 /* LP_CONFIG with the reason in *err and the offset of the fault in *at. */
-enum lp_code lp_path_parse(struct lp_arena *a, const char *text, struct lp_path *out, size_t *at, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_path_parse(struct lp_arena *a, const char *text, struct lp_path *out, size_t *at,
+                           struct lp_err *err) LP_CHECKED;
 /* The value there, or NULL when any step is absent; JSON null is returned as the json_null it is. */
 json_t *lp_path_find(const struct lp_path *p, json_t *root);
 

@@ -10,8 +10,8 @@
 #include <udunits2.h>
 
 #define MAX_UNIT_BYTES 256
-#define MAX_DEPTH 12 /* of units defined by units */
-#define RESERVE_BYTES ((size_t)1 << 20)
+#define MAX_DEPTH      12 /* of units defined by units */
+#define RESERVE_BYTES  ((size_t)1 << 20)
 
 struct lp_unit {
     cv_converter *converter;
@@ -21,9 +21,9 @@ struct lp_unit {
 
 /* The system grows as units are named. */
 static ut_system *units;
-static ut_unit **built; /* per unit of the database */
+static ut_unit **built;  /* per unit of the database */
 static bool *has_prefix; /* per prefix: the system knows it */
-static bool starved;    /* UDUNITS had no memory for something, so that what it says is not known may well be */
+static bool starved;     /* UDUNITS had no memory for something, so that what it says is not known may well be */
 
 static ut_unit *build(int unit, int depth);
 
@@ -119,7 +119,8 @@ static void bring_word(const char *word, size_t len, int depth)
 /* What UDUNITS takes for a letter of a name. */
 static bool letter(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '%' || c == '\'' || c == '"' || (c & 0x80);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '%' || c == '\'' || c == '"' ||
+           (c & 0x80);
 }
 
 static void bring_words(const char *text, int depth)
@@ -208,7 +209,8 @@ static void find_affine(struct lp_unit *u)
     }
 }
 
-static enum lp_code convertible(const char *from, const char *to, struct lp_unit *u, const char **unknown, struct lp_err *err)
+static enum lp_code convertible(const char *from, const char *to, struct lp_unit *u, const char **unknown,
+                                struct lp_err *err)
 {
     starved = !begin();
     ut_unit *a = parse(from), *b = parse(to);
@@ -216,14 +218,16 @@ static enum lp_code convertible(const char *from, const char *to, struct lp_unit
     *unknown = a && b ? NULL : a ? to : from;
     if (!units || starved) code = lp_nomem(err);
     else if (!a || !b) code = lp_fail(err, LP_CONFIG, "\"%.80s\" is not a unit that UDUNITS-2 knows", *unknown);
-    else if (!ut_are_convertible(a, b)) code = lp_fail(err, LP_CONFIG, "\"%.80s\" does not convert to \"%.80s\"", from, to);
+    else if (!ut_are_convertible(a, b))
+        code = lp_fail(err, LP_CONFIG, "\"%.80s\" does not convert to \"%.80s\"", from, to);
     else if (!(u->converter = ut_get_converter(a, b))) code = lp_nomem(err);
     ut_free(a);
     ut_free(b);
     return code;
 }
 
-enum lp_code lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown, struct lp_err *err)
+enum lp_code lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown,
+                         struct lp_err *err)
 {
     const char *ignored;
     struct lp_unit *u = calloc(1, sizeof *u);
@@ -265,10 +269,24 @@ const char *lp_unit_nearest(const char *word)
 
 const char *lp_unit_symbol(const char *unit)
 {
-    static const struct { const char *unit, *symbol; } symbols[] = {
-        {"celsius", "°C"}, {"degC", "°C"}, {"degree_celsius", "°C"}, {"degree_Celsius", "°C"}, {"fahrenheit", "°F"},
-        {"degF", "°F"}, {"degree_fahrenheit", "°F"}, {"degree_Fahrenheit", "°F"}, {"kelvin", "K"}, {"percent", "%"},
-        {"hectopascal", "hPa"}, {"millimeter", "mm"}, {"millimetre", "mm"}, {"meter", "m"}, {"metre", "m"}, {"degree", "°"}};
+    static const struct {
+        const char *unit, *symbol;
+    } symbols[] = {{"celsius", "°C"},
+                   {"degC", "°C"},
+                   {"degree_celsius", "°C"},
+                   {"degree_Celsius", "°C"},
+                   {"fahrenheit", "°F"},
+                   {"degF", "°F"},
+                   {"degree_fahrenheit", "°F"},
+                   {"degree_Fahrenheit", "°F"},
+                   {"kelvin", "K"},
+                   {"percent", "%"},
+                   {"hectopascal", "hPa"},
+                   {"millimeter", "mm"},
+                   {"millimetre", "mm"},
+                   {"meter", "m"},
+                   {"metre", "m"},
+                   {"degree", "°"}};
     for (size_t i = 0; i < LP_COUNT(symbols); i++)
         if (!strcmp(unit, symbols[i].unit)) return symbols[i].symbol;
     return unit;

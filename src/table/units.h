@@ -17,7 +17,8 @@
 struct lp_unit;
 
 /* *unknown becomes the one of the two that is not known, NULL when both are or it failed otherwise; unknown may be NULL. */
-enum lp_code lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown,
+                         struct lp_err *err) LP_CHECKED;
 void lp_unit_free(struct lp_unit *u);
 double lp_unit_convert(const struct lp_unit *u, double value);
 /* The nearest unit name to a word it does not know, or NULL. */

@@ -26,14 +26,20 @@
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
 #else
-static int __lsan_do_recoverable_leak_check(void) { return 0; }
-static void __lsan_disable(void) {}
-static void __lsan_enable(void) {}
+static int __lsan_do_recoverable_leak_check(void)
+{
+    return 0;
+}
+static void __lsan_disable(void)
+{
+}
+static void __lsan_enable(void)
+{
+}
 #endif
 
-#define LEAKED 77
+#define LEAKED            77
 #define SECONDS_PER_CHILD 20
-
 
 /* ---- the failing allocator ---- */
 
@@ -65,18 +71,39 @@ char *__wrap_strndup(const char *text, size_t len);
 int __wrap_vasprintf(char **out, const char *format, va_list args);
 int __wrap_asprintf(char **out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
-void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : __real_calloc(count, size); }
-void *__wrap_realloc(void *at, size_t size) { return fails() ? NULL : __real_realloc(at, size); }
-void *__wrap_reallocarray(void *at, size_t count, size_t size) { return fails() ? NULL : __real_reallocarray(at, count, size); }
-char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(text); }
-char *__wrap_strndup(const char *text, size_t len) { return fails() ? NULL : __real_strndup(text, len); }
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+void *__wrap_realloc(void *at, size_t size)
+{
+    return fails() ? NULL : __real_realloc(at, size);
+}
+void *__wrap_reallocarray(void *at, size_t count, size_t size)
+{
+    return fails() ? NULL : __real_reallocarray(at, count, size);
+}
+char *__wrap_strdup(const char *text)
+{
+    return fails() ? NULL : __real_strdup(text);
+}
+char *__wrap_strndup(const char *text, size_t len)
+{
+    return fails() ? NULL : __real_strndup(text, len);
+}
 
 /* UDUNITS ends the process, or worse, when it has no memory; units.c calls it only when there is some in reserve. So it
  * is spared here, and what its parser leaks does not count. */
-enum lp_code __real_lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown, struct lp_err *err);
-enum lp_code __wrap_lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown, struct lp_err *err);
-enum lp_code __wrap_lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown, struct lp_err *err)
+enum lp_code __real_lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown,
+                                struct lp_err *err);
+enum lp_code __wrap_lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown,
+                                struct lp_err *err);
+enum lp_code __wrap_lp_unit_new(const char *from, const char *to, struct lp_unit **out, const char **unknown,
+                                struct lp_err *err)
 {
     if (fails()) return lp_nomem(err);
     long before = *left;
@@ -143,7 +170,8 @@ static void remove_tree(const char *path)
 /* Answers any request, for as long as the test lasts. */
 static void serve(int listener)
 {
-    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 55\r\n\r\n" REPLY;
+    static const char answer[] =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 55\r\n\r\n" REPLY;
     assert_int_equal(strlen(REPLY), 55);
     alarm(600);
     for (;;) {
@@ -175,16 +203,17 @@ static void start_server(void)
     close(listener);
 }
 
-static const char columns[] = "  each: { city: [A, B], n: [1] }\n"
-                              "  limit: { at_once: 2, rate: 1000/s, total: 500ms }\n"
-                              "  expect: { name: x }\n"
-                              "columns:\n"
-                              "  city: { value: \"{city}\", type: string, str_matches: \"[A-C]\", isin: [A, B, C] }\n"
-                              "  temperature: { from: main.temp, type: double, unit: celsius -> fahrenheit, in_range: [-90, 54.3] }\n"
-                              "  at: { from: dt, type: timestamp, parse: unix }\n"
-                              "quality: { unique: [[city, at]], max_bad: 100% }\n"
-                              "sink: { to: ./lake, partition: { dt: \"{slot:%Y-%m-%d}\" } }\n"
-                              "notify: { when: [failure], to: [stderr] }\n";
+static const char columns[] =
+    "  each: { city: [A, B], n: [1] }\n"
+    "  limit: { at_once: 2, rate: 1000/s, total: 500ms }\n"
+    "  expect: { name: x }\n"
+    "columns:\n"
+    "  city: { value: \"{city}\", type: string, str_matches: \"[A-C]\", isin: [A, B, C] }\n"
+    "  temperature: { from: main.temp, type: double, unit: celsius -> fahrenheit, in_range: [-90, 54.3] }\n"
+    "  at: { from: dt, type: timestamp, parse: unix }\n"
+    "quality: { unique: [[city, at]], max_bad: 100% }\n"
+    "sink: { to: ./lake, partition: { dt: \"{slot:%Y-%m-%d}\" } }\n"
+    "notify: { when: [failure], to: [stderr] }\n";
 
 static int set_up(void **state)
 {
@@ -197,16 +226,21 @@ static int set_up(void **state)
     setenv("LP_TEST_KEY", "a-secret-of-the-test", 1);
     make_folder("replies");
     write_file("replies/A, 1.http", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" REPLY);
-    write_file("replies/B, 1.http", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"main\": {\"temp\": 12}, \"dt\": 1, \"name\": \"x\"}");
+    write_file(
+        "replies/B, 1.http",
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"main\": {\"temp\": 12}, \"dt\": 1, \"name\": \"x\"}");
     snprintf(text, sizeof text, "pipeline: weather\nsource:\n  get: https://api.example.com/w?q={city}\n%s", columns);
     write_file("weather.yaml", text);
     start_server();
-    snprintf(text, sizeof text,
-             "pipeline: weather\nsource:\n  get: \"http://127.0.0.1:%d/w?q={city}\"\n  headers: { X-City: \"{city}\" }\n"
-             "  auth: { query: appid, secret: \"env:LP_TEST_KEY\" }\n  retry: { attempts: 1 }\n%s",
-             server_port, columns);
+    snprintf(
+        text, sizeof text,
+        "pipeline: weather\nsource:\n  get: \"http://127.0.0.1:%d/w?q={city}\"\n  headers: { X-City: \"{city}\" }\n"
+        "  auth: { query: appid, secret: \"env:LP_TEST_KEY\" }\n  retry: { attempts: 1 }\n%s",
+        server_port, columns);
     write_file("live.yaml", text);
-    write_file("faults.yaml", "pipeline: we ather\nsorce: 1\nsource: { get: \"http://x/{town}\" }\ncolumns: { a: { type: dubble } }\n");
+    write_file(
+        "faults.yaml",
+        "pipeline: we ather\nsorce: 1\nsource: { get: \"http://x/{town}\" }\ncolumns: { a: { type: dubble } }\n");
     return 0;
 }
 
@@ -275,7 +309,8 @@ static const char *judge(int status, int good, const char *output, const char *e
     if (status == LEAKED) return "leaks";
     if (status != good && status != 1 && status != 3) return "ends with an undocumented status";
     if (status == 1 && !strstr(output, "memory")) return "fails without a word about memory";
-    if (expected_data && status != 3 && read_file(DATA, data, sizeof data) && strcmp(data, expected_data)) return "leaves other rows";
+    if (expected_data && status != 3 && read_file(DATA, data, sizeof data) && strcmp(data, expected_data))
+        return "leaves other rows";
     return NULL;
 }
 
@@ -284,7 +319,8 @@ static void every_allocation_fails_once(const char *const *words, int good, cons
     long count = 0, silent = 0, wrong = 0;
     for (int status = attempt(words, count); *happened; status = attempt(words, ++count)) {
         const char *fault = judge(status, good, output_of_attempt(), expected_data);
-        if (fault && wrong++ < 10) print_error("allocation %ld: %s (status %d)\n%.2000s\n", count, fault, status, output_of_attempt());
+        if (fault && wrong++ < 10)
+            print_error("allocation %ld: %s (status %d)\n%.2000s\n", count, fault, status, output_of_attempt());
         silent += status == good;
     }
     assert_int_equal(wrong, 0);
@@ -308,16 +344,17 @@ static void each_allocation_of_a_check_that_finds_faults_may_fail(void **state)
 static void each_allocation_of_a_replayed_run_may_fail(void **state)
 {
     (void)state;
-    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "run", "weather.yaml", "--replay", "replies", "--slot",
-                                                      "2012-10-01T18:00:00Z", NULL},
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "run", "weather.yaml", "--replay", "replies",
+                                                      "--slot", "2012-10-01T18:00:00Z", NULL},
                                 0, "city,temperature,at\nB,53.6,1970-01-01T00:00:01Z\n");
 }
 
 static void each_allocation_of_a_run_over_the_network_may_fail(void **state)
 {
     (void)state;
-    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "run", "live.yaml", "--slot", "2012-10-01T18:00:00Z", "--json", NULL},
-                                4, NULL);
+    every_allocation_fails_once(
+        (const char *const[]){"lambda-pipeline", "run", "live.yaml", "--slot", "2012-10-01T18:00:00Z", "--json", NULL},
+        4, NULL);
 }
 
 int main(void)

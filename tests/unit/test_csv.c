@@ -20,12 +20,15 @@ static void a_field_is_quoted_when_it_must_be(void **state)
 {
     static const struct {
         const char *text, *written;
-    } known[] = {{"plain", "plain"},       {"", "\"\""},           {"a b", "a b"},
-                 {" a", "\" a\""},         {"a ", "\"a \""},       {" ", "\" \""},
-                 {"a,b", "\"a,b\""},       {"a\"b", "\"a\"\"b\""}, {"\"", "\"\"\"\""},
-                 {"\"\"", "\"\"\"\"\"\""}, {"a\nb", "\"a\nb\""},   {"a\rb", "\"a\rb\""},
-                 {"a\r\nb", "\"a\r\nb\""}, {"a;b\tc", "a;b\tc"},   {"'a'", "'a'"},
-                 {"Zürich 🌧", "Zürich 🌧"}, {"=1+1", "=1+1"},       {",", "\",\""},
+    } known[] = {{"plain", "plain"},       {"", "\"\""},
+                 {"a b", "a b"},           {" a", "\" a\""},
+                 {"a ", "\"a \""},         {" ", "\" \""},
+                 {"a,b", "\"a,b\""},       {"a\"b", "\"a\"\"b\""},
+                 {"\"", "\"\"\"\""},       {"\"\"", "\"\"\"\"\"\""},
+                 {"a\nb", "\"a\nb\""},     {"a\rb", "\"a\rb\""},
+                 {"a\r\nb", "\"a\r\nb\""}, {"a;b\tc", "a;b\tc"},
+                 {"'a'", "'a'"},           {"Zürich 🌧", "Zürich 🌧"},
+                 {"=1+1", "=1+1"},         {",", "\",\""},
                  {"null", "null"}};
     for (size_t i = 0; i < LP_COUNT(known); i++)
         assert_string_equal(field(known[i].text, strlen(known[i].text)), known[i].written);

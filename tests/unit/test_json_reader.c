@@ -46,7 +46,8 @@ static int compare(const char *text, size_t len)
     memcpy(copy, text, len);
     char *a = ours(copy, len), *b = theirs(copy, len, &overflow);
     bool same = overflow || (a && b ? !strcmp(a, b) : !a && !b);
-    if (!same) fail_msg("%.*s\nours:   %.300s\ntheirs: %.300s", (int)len, copy, a ? a : "(refused)", b ? b : "(refused)");
+    if (!same)
+        fail_msg("%.*s\nours:   %.300s\ntheirs: %.300s", (int)len, copy, a ? a : "(refused)", b ? b : "(refused)");
     int taken = a != NULL;
     free(a);
     free(b);
@@ -65,14 +66,92 @@ static const char *const samples[] = {
 
 static void it_takes_what_jansson_takes(void **state)
 {
-    static const char *const texts[] = {
-        "", " ", "0", "-0", "-", "+1", "01", "-01", "1.", ".5", "1.e5", "1e", "1e+", "1E-2", "0x10", "1_000", "NaN", "Infinity",
-        "true", "tru", "truee", "TRUE", "null", "nul", "\"", "\"a", "\"a\\\"", "\"\\", "\"\\x41\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\ud800\"",
-        "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\\ud800x\"", "\"\\uD83D\\uDE00\"", "\"\t\"", "\"\n\"", "\"\x1f\"", "[", "]", "[1", "[1,", "[1,]",
-        "[,1]", "[1 2]", "[1}", "{", "}", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{a:1}", "{'a':1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}",
-        "{1:2}", "{\"a\":1]", "{\"a\\u0000b\":1}", "1 2", "{} {}", "[] x", "// x\n1", "/* x */ 1", "\f1", "\xA0 1", "\xEF\xBB\xBF", "[1]\n\n", "\r\n\t 7 ",
-        "\"\\b\\f\\n\\r\\t\\/\\\\\\\"\"", "\"\xC0\x80\"", "\"\xED\xA0\x80\"", "\"\xF4\x90\x80\x80\"", "\"\xE2\x82\"", "\xFF", "1e309", "-1e400",
-        "18446744073709551616", "9223372036854775808", "-9223372036854775809", "0e0", "0.0e-999", "1e-999", "123456789012345678901234567890.5"};
+    static const char *const texts[] = {"",
+                                        " ",
+                                        "0",
+                                        "-0",
+                                        "-",
+                                        "+1",
+                                        "01",
+                                        "-01",
+                                        "1.",
+                                        ".5",
+                                        "1.e5",
+                                        "1e",
+                                        "1e+",
+                                        "1E-2",
+                                        "0x10",
+                                        "1_000",
+                                        "NaN",
+                                        "Infinity",
+                                        "true",
+                                        "tru",
+                                        "truee",
+                                        "TRUE",
+                                        "null",
+                                        "nul",
+                                        "\"",
+                                        "\"a",
+                                        "\"a\\\"",
+                                        "\"\\",
+                                        "\"\\x41\"",
+                                        "\"\\u12\"",
+                                        "\"\\u12g4\"",
+                                        "\"\\ud800\"",
+                                        "\"\\udc00\"",
+                                        "\"\\ud800\\u0041\"",
+                                        "\"\\ud800x\"",
+                                        "\"\\uD83D\\uDE00\"",
+                                        "\"\t\"",
+                                        "\"\n\"",
+                                        "\"\x1f\"",
+                                        "[",
+                                        "]",
+                                        "[1",
+                                        "[1,",
+                                        "[1,]",
+                                        "[,1]",
+                                        "[1 2]",
+                                        "[1}",
+                                        "{",
+                                        "}",
+                                        "{\"a\"",
+                                        "{\"a\":",
+                                        "{\"a\":1",
+                                        "{\"a\":1,",
+                                        "{\"a\":1,}",
+                                        "{a:1}",
+                                        "{'a':1}",
+                                        "{\"a\" 1}",
+                                        "{\"a\":1 \"b\":2}",
+                                        "{1:2}",
+                                        "{\"a\":1]",
+                                        "{\"a\\u0000b\":1}",
+                                        "1 2",
+                                        "{} {}",
+                                        "[] x",
+                                        "// x\n1",
+                                        "/* x */ 1",
+                                        "\f1",
+                                        "\xA0 1",
+                                        "\xEF\xBB\xBF",
+                                        "[1]\n\n",
+                                        "\r\n\t 7 ",
+                                        "\"\\b\\f\\n\\r\\t\\/\\\\\\\"\"",
+                                        "\"\xC0\x80\"",
+                                        "\"\xED\xA0\x80\"",
+                                        "\"\xF4\x90\x80\x80\"",
+                                        "\"\xE2\x82\"",
+                                        "\xFF",
+                                        "1e309",
+                                        "-1e400",
+                                        "18446744073709551616",
+                                        "9223372036854775808",
+                                        "-9223372036854775809",
+                                        "0e0",
+                                        "0.0e-999",
+                                        "1e-999",
+                                        "123456789012345678901234567890.5"};
     (void)state;
     for (size_t i = 0; i < LP_COUNT(texts); i++) compare(texts[i], strlen(texts[i]));
     assert_null(ours("1\0", 2)); /* jansson sees an end there */
@@ -126,7 +205,9 @@ static void reals_are_the_nearest_doubles(void **state)
         char text[64];
         uint64_t digits = next_random(&random) >> next_random(&random) % 50;
         int decimals = (int)(next_random(&random) % 20);
-        if (i % 3) snprintf(text, sizeof text, "%llu.%0*llu", (unsigned long long)(digits % 100000), decimals % 12 + 1, (unsigned long long)(digits % 997));
+        if (i % 3)
+            snprintf(text, sizeof text, "%llu.%0*llu", (unsigned long long)(digits % 100000), decimals % 12 + 1,
+                     (unsigned long long)(digits % 997));
         else snprintf(text, sizeof text, "%llu.5e%d", (unsigned long long)digits, decimals - 10);
         json_t *root;
         struct lp_err err;
@@ -140,7 +221,8 @@ static void reals_are_the_nearest_doubles(void **state)
 
 static void numbers_too_large_for_anything_stay_as_they_were_written(void **state)
 {
-    static const char *const texts[] = {"1e400", "-1e400", "18446744073709551615", "-9223372036854775809", "9223372036854775808"};
+    static const char *const texts[] = {"1e400", "-1e400", "18446744073709551615", "-9223372036854775809",
+                                        "9223372036854775808"};
     (void)state;
     for (size_t i = 0; i < LP_COUNT(texts); i++) {
         json_t *root;

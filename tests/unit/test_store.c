@@ -469,7 +469,7 @@ static void any_history_leaves_what_was_committed_last(void **state)
 #define CONTRACT(test)                                            \
     {#test " (directory)", test, in_directory, close_home, NULL}, \
     {                                                             \
-        #test " (memory)", test, in_memory, close_home, NULL      \
+#test " (memory)", test, in_memory, close_home, NULL      \
     }
 
 int main(void)

@@ -100,8 +100,9 @@ static void every_unit_of_the_database_is_udunits_own(void **state)
         assert_true(ut_format(theirs, base, sizeof base, UT_ASCII | UT_DEFINITION) > 0);
         ut_unit *definition = ut_parse(reference, base, UT_ASCII);
         /* To what it is made of: the definition without its factor is found by asking for SI base units. */
-        static const char *const si[] = {"m", "kg", "s", "A", "K", "mol", "cd", "rad", "1", "m2", "m3", "m/s", "m/s2", "kg m/s2",
-                                         "kg/m/s2", "kg m2/s2", "kg m2/s3", "1/s", "kg/m3", "A s", "m2/s2", "lm"};
+        static const char *const si[] = {"m",        "kg",  "s",     "A",   "K",     "mol",     "cd",      "rad",
+                                         "1",        "m2",  "m3",    "m/s", "m/s2",  "kg m/s2", "kg/m/s2", "kg m2/s2",
+                                         "kg m2/s3", "1/s", "kg/m3", "A s", "m2/s2", "lm"};
         for (size_t k = 0; k < LP_COUNT(si); k++) {
             ut_unit *to = ut_parse(reference, si[k], UT_ASCII);
             if (ut_are_convertible(theirs, to)) {
