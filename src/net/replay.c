@@ -61,8 +61,8 @@ enum lp_code lp_replay_write(const char *folder, const char *name, const struct 
                              struct lp_err *err)
 {
     LP_AUTO(lp_buf)
-    text = {.max_bytes = reply->body.len + HEAD_BYTES},
-    masked = {.max_bytes = (reply->body.len + HEAD_BYTES) * 3}, path = {0};
+    text = {.max_bytes = reply->body.len + HEAD_BYTES}, masked = {.max_bytes = (reply->body.len + HEAD_BYTES) * 3},
+    path = {0};
     lp_buf_printf(&text, "HTTP/1.1 %d\r\n", reply->status);
     lp_buf_put(&text, reply->headers.at, reply->headers.len);
     lp_buf_puts(&text, "\r\n");
