@@ -60,9 +60,8 @@ enum lp_code lp_replay_name(const struct lp_slice *values, size_t count, struct 
 enum lp_code lp_replay_write(const char *folder, const char *name, const struct lp_http_reply *reply,
                              struct lp_err *err)
 {
-    LP_AUTO(lp_buf)
-    text = {.max_bytes = reply->body.len + HEAD_BYTES}, masked = {.max_bytes = (reply->body.len + HEAD_BYTES) * 3},
-    path = {0};
+    size_t room = reply->body.len + HEAD_BYTES;
+    LP_AUTO(lp_buf) text = {.max_bytes = room}, masked = {.max_bytes = room * 3}, path = {0};
     lp_buf_printf(&text, "HTTP/1.1 %d\r\n", reply->status);
     lp_buf_put(&text, reply->headers.at, reply->headers.len);
     lp_buf_puts(&text, "\r\n");
