@@ -7,6 +7,7 @@
 #include "source/request.h"
 
 #define SHOWN_REQUESTS 3
+#define INDENT         8
 
 static void put_heading(struct lp_cli *c, const char *word, struct lp_buf *out)
 {
@@ -30,6 +31,14 @@ static void put_limits(const struct lp_source *s, uint64_t count, struct lp_buf 
                   text);
 }
 
+/* The rest of a line: whole in a pipe, on a terminal no wider than that. */
+static void put_fitting(const struct lp_cli *c, const struct lp_buf *text, size_t before, struct lp_buf *out)
+{
+    if (c->out.terminal) lp_text_cut_middle(out, lp_buf_text(text), text->len, c->out.columns - before);
+    else lp_buf_put(out, lp_buf_text(text), text->len);
+    lp_buf_putc(out, '\n');
+}
+
 static enum lp_code put_requests(struct lp_cli *c, struct lp_pipeline *p, const struct lp_bindings *run,
                                  struct lp_buf *out, struct lp_err *err)
 {
@@ -46,9 +55,10 @@ static enum lp_code put_requests(struct lp_cli *c, struct lp_pipeline *p, const 
         LP_TRY(lp_items_next(&items, &item, &more, err));
         if (!more) break;
         for (size_t v = 0; v < item.value_count; v++) b.values[b.count++] = item.values[v];
+        LP_AUTO(lp_buf) url = {0};
+        LP_TRY(lp_request_shown_url(&p->source, &b, &url, err));
         lp_buf_puts(out, "        GET ");
-        LP_TRY(lp_request_shown_url(&p->source, &b, out, err));
-        lp_buf_putc(out, '\n');
+        put_fitting(c, &url, INDENT + 4, out);
     }
     if (count > SHOWN_REQUESTS) {
         char text[LP_NUMBER_TEXT_BYTES];
@@ -63,7 +73,7 @@ static enum lp_code put_files(struct lp_cli *c, struct lp_pipeline *p, const str
 {
     struct lp_layout l = {&p->sink, p->name, c->slot_us, c->shard, c->shards};
     struct lp_store *store;
-    LP_AUTO(lp_buf) partition = {0}, key = {0};
+    LP_AUTO(lp_buf) partition = {0}, key = {0}, url = {0};
     LP_TRY(lp_store_open(p->sink.root, &store, err));
     if (lp_sink_one_partition(&p->sink)) {
         lp_layout_put_partition(&l, run, NULL, 0, &partition);
@@ -73,12 +83,14 @@ static enum lp_code put_files(struct lp_cli *c, struct lp_pipeline *p, const str
     }
     lp_layout_put_data_key(&l, lp_buf_text(&partition), &key);
     put_heading(c, "writes", out);
-    store->ops->put_url(store, lp_buf_text(&key), out);
+    store->ops->put_url(store, lp_buf_text(&key), &url);
+    put_fitting(c, &url, INDENT, out);
     lp_buf_clear(&key);
+    lp_buf_clear(&url);
     lp_layout_put_record_key(&l, &key);
-    lp_buf_puts(out, "\n        ");
-    store->ops->put_url(store, lp_buf_text(&key), out);
-    lp_buf_putc(out, '\n');
+    lp_buf_puts(out, "        ");
+    store->ops->put_url(store, lp_buf_text(&key), &url);
+    put_fitting(c, &url, INDENT, out);
     lp_store_free(store);
     return lp_buf_code(&key, "a file's name", err);
 }

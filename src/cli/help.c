@@ -6,14 +6,17 @@ static const char purpose[] =
 
 static const struct {
     int status;
+    unsigned commands;
     const char *meaning;
 } statuses[] = {
-    {0, "all went well"},
-    {1, "the run failed; the lake is as before"},
-    {2, "the command line or the pipeline file is wrong"},
-    {3, "partial: rows were written, some items failed"},
-    {4, "a quality gate refused the rows; nothing was published but the reasons"},
-    {5, "another run of the same slot is at work"},
+    {0, LP_CMD_ALL, "all went well"},
+    {1, LP_CMD_RUN, "the run failed; the lake is as before"},
+    {1, LP_CMD_FILE & ~LP_CMD_RUN, "it failed: nothing was answered, or what was to be said could not be written"},
+    {2, LP_CMD_FILE, "the command line or the pipeline file is wrong"},
+    {3, LP_CMD_RUN, "partial: rows were written, some items failed"},
+    {3, LP_CMD_PREVIEW, "some items failed"},
+    {4, LP_CMD_RUN, "a quality gate refused the rows; nothing was published but the reasons"},
+    {5, LP_CMD_RUN, "another run of the same slot is at work"},
 };
 
 static const struct {
@@ -77,7 +80,8 @@ void lp_help_put_command(const struct lp_command *command, struct lp_buf *out)
     if (command->bit == LP_CMD_HELP) return;
     lp_buf_puts(out, "\nExit status\n");
     for (size_t i = 0; i < LP_COUNT(statuses); i++)
-        lp_buf_printf(out, "  %d  %s\n", statuses[i].status, statuses[i].meaning);
+        if (statuses[i].commands & command->bit)
+            lp_buf_printf(out, "  %d  %s\n", statuses[i].status, statuses[i].meaning);
 }
 
 /* ---- the man page ---- */
@@ -137,6 +141,7 @@ static void put_man(struct lp_buf *out)
     lp_buf_puts(out, ".SH EXIT STATUS\n");
     for (size_t i = 0; i < LP_COUNT(statuses); i++) {
         char number[12] = {(char)('0' + statuses[i].status), '\0'};
+        if (!(statuses[i].commands & LP_CMD_RUN)) continue;
         put_man_entry(number, statuses[i].meaning, out);
     }
     lp_buf_puts(out, ".SH ENVIRONMENT\n");

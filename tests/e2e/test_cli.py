@@ -197,6 +197,14 @@ def test_plan_shows_requests_and_files_and_asks_nobody(program, server):
     assert str(program.data_file()) in result.stdout and f"_runs/weather/{SLOT_NAME}.json" in result.stdout
 
 
+def test_plan_keeps_within_the_terminal(program):
+    file = program.pipeline("https://api.example.com/" + "very/" * 30 + "long")
+    _, seen = on_terminal(program, "plan", file, "--slot", SLOT, columns=70)
+    lines = plain(seen).replace("\r", "").split("\n")
+    assert any("…" in line for line in lines) and all(len(line) <= 70 for line in lines)
+    assert "very/" * 30 in program.call("plan", file, "--slot", SLOT).stdout
+
+
 def test_preview_shows_each_row_with_its_verdict_and_writes_nothing(program, server):
     server.script("Portland", b.weather_text("humidity", b"107"))
     columns = {"city": {"value": "{city}", "type": "string"},
