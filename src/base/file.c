@@ -64,7 +64,7 @@ static char *part_path_of(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     char *part = NULL;
-    return asprintf(&part, "%.*s.%s.part", (int)(name - path), path, name) < 0 ? NULL : part;
+    return asprintf(&part, "%.*s.%s.%ld.part", (int)(name - path), path, name, (long)getpid()) < 0 ? NULL : part;
 }
 
 static enum lp_code reopen(struct lp_newfile *f, int flags, struct lp_err *err)
@@ -73,12 +73,12 @@ static enum lp_code reopen(struct lp_newfile *f, int flags, struct lp_err *err)
     return f->fd < 0 ? lp_fail_errno(err, "%s: cannot be written", f->part_path) : LP_OK;
 }
 
-enum lp_code lp_newfile_begin(struct lp_newfile *f, const char *path, struct lp_err *err)
+enum lp_code lp_newfile_begin(struct lp_newfile *f, const char *path, const char *part, struct lp_err *err)
 {
     *f = (struct lp_newfile){.fd = -1};
     LP_TRY(lp_file_make_folders(path, err));
     f->path = strdup(path);
-    f->part_path = part_path_of(path);
+    f->part_path = part ? strdup(part) : part_path_of(path);
     enum lp_code code = f->path && f->part_path ? reopen(f, O_TRUNC, err) : lp_nomem(err);
     if (code) lp_newfile_release(f);
     return code;

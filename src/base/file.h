@@ -1,7 +1,7 @@
 /* file.h — files that appear whole or not at all, and the plain reading of others.
- * Model:   begin makes a hidden file beside the target (".name.part", the same name every time, so that a killed run
- *          leaves at most one and the next run takes it over); commit makes it durable and visible: flush, fsync,
- *          rename, fsync of the folder. Until then the target is as it was.
+ * Model:   begin makes a part, a file of another name on the same file system; commit makes it durable and visible:
+ *          flush, fsync, rename, fsync of the folder. Until then the target is as it was. Who is killed leaves the
+ *          part behind, so that those who may be name one in a folder that they clear (lake/store_dir.c).
  * Owns:    the descriptor and buffer, until commit or abort. {0} is a closed file.
  * Units:   bytes.
  * Errors:  LP_IO with the path and what the system said. A failed write sticks and is reported by commit as well.
@@ -23,8 +23,8 @@ struct lp_newfile {
     struct lp_err failure;
 };
 
-/* Makes missing folders of path first. */
-enum lp_code lp_newfile_begin(struct lp_newfile *f, const char *path, struct lp_err *err) LP_CHECKED;
+/* Makes missing folders of path first. part NULL: hidden beside the target, in this process's name. */
+enum lp_code lp_newfile_begin(struct lp_newfile *f, const char *path, const char *part, struct lp_err *err) LP_CHECKED;
 enum lp_code lp_newfile_write(struct lp_newfile *f, const void *bytes, size_t len, struct lp_err *err) LP_CHECKED;
 /* Writes out what is buffered and gives the descriptor back to the system; the next write opens it again. For those
  * who hold many files at once. */

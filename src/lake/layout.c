@@ -86,6 +86,12 @@ void lp_layout_put_lock_key(const struct lp_layout *l, struct lp_buf *out)
     put_slot(l, ".lock", out);
 }
 
+void lp_layout_put_intent_key(const struct lp_layout *l, struct lp_buf *out)
+{
+    lp_buf_printf(out, "_runs/%s/.", l->pipeline);
+    put_slot(l, ".keys", out);
+}
+
 void lp_layout_put_catalog_key(const struct lp_layout *l, struct lp_buf *out)
 {
     lp_buf_printf(out, "_catalog/%s/%s.json", l->sink->catalog.database, l->sink->catalog.table);

@@ -27,6 +27,7 @@ void lp_layout_put_data_key(const struct lp_layout *l, const char *partition, st
 void lp_layout_put_quarantine_key(const struct lp_layout *l, const char *partition, struct lp_buf *out);
 void lp_layout_put_record_key(const struct lp_layout *l, struct lp_buf *out);
 void lp_layout_put_lock_key(const struct lp_layout *l, struct lp_buf *out);
+void lp_layout_put_intent_key(const struct lp_layout *l, struct lp_buf *out); /* what a run is about to publish */
 void lp_layout_put_catalog_key(const struct lp_layout *l, struct lp_buf *out);
 
 #endif

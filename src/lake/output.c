@@ -220,6 +220,8 @@ enum lp_code lp_output_publish_quarantine(struct lp_output *o, struct lp_err *er
 
 enum lp_code lp_output_publish(struct lp_output *o, const char *before, struct lp_err *err)
 {
+    /* A file of a name of its own is there after every run, without rows as well. */
+    if (o->layout.sink->file_name && !o->file_count) LP_TRY(add_file(o, "", err));
     for (size_t i = 0; i < o->file_count; i++) {
         enum lp_code code = lp_upload_commit(&o->files[i].upload, err);
         if (code) return lp_wrap(err, code, "publish %s", o->files[i].key);

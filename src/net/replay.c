@@ -72,7 +72,7 @@ enum lp_code lp_replay_write(const char *folder, const char *name, const struct 
     LP_TRY(lp_buf_code(&masked, "a reply to record", err));
     LP_TRY(lp_buf_code(&path, "the name of a recorded reply", err));
     struct lp_newfile file;
-    LP_TRY(lp_newfile_begin(&file, lp_buf_text(&path), err));
+    LP_TRY(lp_newfile_begin(&file, lp_buf_text(&path), NULL, err));
     enum lp_code code = lp_newfile_write(&file, masked.data, masked.len, err);
     if (!code) return lp_newfile_commit(&file, err);
     lp_newfile_release(&file);

@@ -168,8 +168,44 @@ static void put_key_of(const struct lp_layout *l, const char *url, struct lp_buf
     lp_buf_printf(&folder, "%s/", l->sink->catalog.table);
     for (const char *at = url; at && (at = strstr(at, lp_buf_text(&folder))); at++)
         if (at == url || at[-1] == '/') key = at;
-    if (!key || strstr(key, "..") || strchr(key, '\n')) return;
+    struct lp_err ignored;
+    if (!key || strchr(key, '\n') || lp_store_check_key(key, &ignored)) return;
     lp_buf_printf(keys, "%s\n", key);
+}
+
+/* What a killed run was about to publish. */
+static enum lp_code read_intent(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES};
+    lp_layout_put_intent_key(l, &key);
+    LP_TRY(lp_buf_code(&key, "the intent's name", err));
+    enum lp_code code = store->ops->read(store, lp_buf_text(&key), &text, err);
+    if (code) return code == LP_NOTFOUND ? LP_OK : code;
+    for (char *line = text.data, *end; line && (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        put_key_of(l, line, keys);
+    }
+    return LP_OK;
+}
+
+enum lp_code lp_record_put_intent(struct lp_store *store, const struct lp_layout *l, const struct lp_output *o,
+                                  const char *earlier_keys, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES};
+    lp_buf_puts(&text, earlier_keys);
+    for (size_t i = 0; i < o->file_count; i++) lp_buf_printf(&text, "%s\n", o->files[i].key);
+    lp_layout_put_intent_key(l, &key);
+    LP_TRY(lp_buf_code(&key, "the intent's name", err));
+    LP_TRY(lp_buf_code(&text, "the names of what is published", err));
+    return lp_store_put(store, lp_buf_text(&key), lp_buf_text(&text), text.len, err);
+}
+
+enum lp_code lp_record_drop_intent(struct lp_store *store, const struct lp_layout *l, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) key = {.max_bytes = 1024};
+    lp_layout_put_intent_key(l, &key);
+    LP_TRY(lp_buf_code(&key, "the intent's name", err));
+    return store->ops->remove(store, lp_buf_text(&key), err);
 }
 
 /* A record of an earlier run tells where its files are; one that cannot be read tells nothing. */
@@ -182,6 +218,7 @@ enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout 
     size_t i;
     lp_layout_put_record_key(l, &key);
     LP_TRY(lp_buf_code(&key, "the record's name", err));
+    LP_TRY(read_intent(store, l, keys, err));
     enum lp_code code = store->ops->read(store, lp_buf_text(&key), &text, err);
     if (code == LP_NOTFOUND) return LP_OK;
     LP_TRY(code);

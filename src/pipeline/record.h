@@ -12,6 +12,7 @@
 #include "source/fetch.h"
 
 #define LP_RECORD_FAILURES 1000 /* listed; all are counted */
+#define LP_RECORD_FAILURE_BYTES ((size_t)8 << 20)
 
 enum lp_run_status { LP_RUN_OK, LP_RUN_PARTIAL, LP_RUN_FAILED };
 
@@ -49,6 +50,11 @@ enum lp_code lp_record_set_files(struct lp_record *r, const struct lp_output *o,
 void lp_record_put_json(const struct lp_record *r, struct lp_buf *out);
 enum lp_code lp_record_publish(struct lp_record *r, struct lp_store *store, const struct lp_layout *l,
                                struct lp_err *err) LP_CHECKED;
+/* Names what is about to be published, and drops that once a record names it: a run that is killed in between leaves no
+ * file that nobody knows of. */
+enum lp_code lp_record_put_intent(struct lp_store *store, const struct lp_layout *l, const struct lp_output *o,
+                                  const char *earlier_keys, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_record_drop_intent(struct lp_store *store, const struct lp_layout *l, struct lp_err *err) LP_CHECKED;
 /* The keys of the data files that the slot's last record names, one per line; nothing when there is none. */
 enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys,
                                  struct lp_err *err) LP_CHECKED;

@@ -21,6 +21,8 @@ struct work {
     struct lp_bindings bindings;
     char slot_text[LP_TIME_TEXT_BYTES];
     bool writes; /* a preview does not */
+    size_t failure_bytes;
+    bool intent; /* what is published was named beforehand */
 };
 
 void lp_run_bind(const struct lp_pipeline *p, int64_t slot_us, const char *run_id, struct lp_bindings *b,
@@ -85,6 +87,9 @@ static enum lp_code note_failed_item(struct work *w, const struct lp_item *item,
     lp_item_put_json(&w->pipeline->source.each, item, &json);
     lp_item_put_label(item, &label);
     LP_TRY(lp_buf_code(&json, "an item", err));
+    /* All are counted; those that would make the record too large are not listed. */
+    w->failure_bytes += json.len + strlen(error);
+    if (w->failure_bytes > LP_RECORD_FAILURE_BYTES) return LP_OK;
     return lp_record_add_failure(w->rec, lp_buf_text(&json), lp_buf_text(&label), error, err);
 }
 
@@ -155,6 +160,10 @@ static enum lp_code publish(struct work *w, struct lp_err *err)
 {
     struct lp_pipeline *p = w->pipeline;
     LP_TRY(lp_cancel_check(err));
+    /* Where the rows choose their files, another run may choose others: see lp_record_put_intent. */
+    w->intent = !lp_sink_one_partition(&p->sink);
+    if (w->intent)
+        LP_TRY(lp_record_put_intent(w->store, &w->layout, &w->output, lp_buf_text(&w->earlier_keys), err));
     LP_TRY(lp_output_publish(&w->output, lp_buf_text(&w->earlier_keys), err)); /* data, then quarantine */
     w->rec->rows.written = w->rec->rows.read - w->rec->rows.quarantined;
     LP_TRY(lp_record_set_files(w->rec, &w->output, err));
@@ -200,9 +209,18 @@ static enum lp_code write_record(struct work *w, enum lp_code code, struct lp_er
         if (lp_record_add_failure(w->rec, NULL, NULL, err->text, &local)) return code;
     }
     enum lp_code written = lp_record_publish(w->rec, w->store, &w->layout, &local);
+    if (!written && w->intent) written = lp_record_drop_intent(w->store, &w->layout, &local);
     if (code || !written) return code;
     w->rec->status = LP_RUN_FAILED;
     return lp_fail(err, written, "the rows are written, the run record is not: %s", local.text);
+}
+
+/* A run that could not begin tells why as well; the record in the lake is another run's. */
+static enum lp_code tell_without_record(struct work *w, enum lp_code code, const struct lp_err *err)
+{
+    struct lp_err ignored;
+    finish_record(w->rec);
+    return lp_record_add_failure(w->rec, NULL, NULL, err->text, &ignored) ? LP_NOMEM : code;
 }
 
 static void release(struct work *w)
@@ -224,6 +242,7 @@ enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struc
     begin_record(&w);
     enum lp_code code = lock_slot(&w, err);
     if (!code) code = write_record(&w, flow(&w, err), err);
+    else code = tell_without_record(&w, code, err);
     release(&w);
     return code;
 }

@@ -18,7 +18,7 @@ static void assert_file(const char *path, const char *text)
 
 static void begin(struct lp_newfile *f, const char *path, const char *text)
 {
-    assert_ok(lp_newfile_begin(f, path, &err));
+    assert_ok(lp_newfile_begin(f, path, NULL, &err));
     assert_ok(lp_newfile_write(f, text, strlen(text), &err));
 }
 
@@ -28,7 +28,7 @@ static void a_file_appears_with_its_folders_when_it_is_committed(void **state)
     const char *path = path_in(*state, "a/b/c.csv"), *folder = path_in(*state, "a/b");
     begin(&f, path, "text");
     assert_false(exists(path));
-    assert_true(exists(path_in(*state, "a/b/.c.csv.part")));
+    assert_int_equal(count_names(folder), 1); /* the part, under another name */
     assert_int_equal(f.bytes, 4);
     assert_ok(lp_newfile_commit(&f, &err));
     assert_file(path, "text");
@@ -53,24 +53,25 @@ static void until_then_the_file_that_was_there_stays(void **state)
     assert_file(path, "after");
 }
 
-static void what_a_killed_run_left_is_taken_over(void **state)
+static void a_part_may_lie_elsewhere_and_what_was_there_is_written_over(void **state)
 {
     struct lp_newfile f;
-    const char *path = path_in(*state, "x"), *part = path_in(*state, ".x.part");
+    const char *path = path_in(*state, "x"), *part = path_in(*state, "part");
     write_text(part, "a long beginning of a file that never came", 42);
-    begin(&f, path, "short");
+    assert_ok(lp_newfile_begin(&f, path, part, &err));
+    assert_ok(lp_newfile_write(&f, "short", 5, &err));
     assert_ok(lp_newfile_commit(&f, &err));
     assert_file(path, "short");
     assert_int_equal(count_names(*state), 1);
 }
 
-static void a_hidden_file_that_is_a_link_is_not_followed(void **state)
+static void a_part_that_is_a_link_is_not_followed(void **state)
 {
     struct lp_newfile f;
-    const char *victim = path_in(*state, "victim"), *path = path_in(*state, "x");
+    const char *victim = path_in(*state, "victim"), *part = path_in(*state, "part");
     write_text(victim, "mine", 4);
-    assert_int_equal(symlink(victim, path_in(*state, ".x.part")), 0);
-    assert_code(lp_newfile_begin(&f, path, &err), LP_IO);
+    assert_int_equal(symlink(victim, part), 0);
+    assert_code(lp_newfile_begin(&f, path_in(*state, "x"), part, &err), LP_IO);
     assert_file(victim, "mine");
 }
 
@@ -98,7 +99,7 @@ static void places_where_no_file_can_be_are_told(void **state)
 {
     struct lp_newfile f;
     write_text(path_in(*state, "plain"), "x", 1);
-    assert_code(lp_newfile_begin(&f, path_in(*state, "plain/below"), &err), LP_IO);
+    assert_code(lp_newfile_begin(&f, path_in(*state, "plain/below"), NULL, &err), LP_IO);
     assert_non_null(strstr(err.text, "plain"));
     lp_newfile_release(&f);
     assert_int_equal(mkdir(path_in(*state, "folder"), 0777), 0);
@@ -117,7 +118,7 @@ static void a_full_disk_is_told_by_commit_and_leaves_nothing(void **state)
     getrlimit(RLIMIT_FSIZE, &limit);
     small = (struct rlimit){1 << 19, limit.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    assert_ok(lp_newfile_begin(&f, path, &err));
+    assert_ok(lp_newfile_begin(&f, path, NULL, &err));
     enum lp_code first = lp_newfile_write(&f, block, 1 << 20, NULL), second = lp_newfile_commit(&f, &err);
     setrlimit(RLIMIT_FSIZE, &limit);
     free(block);
@@ -206,8 +207,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_folder(a_file_appears_with_its_folders_when_it_is_committed),
         with_folder(until_then_the_file_that_was_there_stays),
-        with_folder(what_a_killed_run_left_is_taken_over),
-        with_folder(a_hidden_file_that_is_a_link_is_not_followed),
+        with_folder(a_part_may_lie_elsewhere_and_what_was_there_is_written_over),
+        with_folder(a_part_that_is_a_link_is_not_followed),
         with_folder(a_parked_file_holds_no_descriptor_and_goes_on),
         with_folder(places_where_no_file_can_be_are_told),
         with_folder(a_full_disk_is_told_by_commit_and_leaves_nothing),
