@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EVENTS      128
+#define EVENTS 128
 #define WATCHDOG_US 1000000
+#define OTHER_DESCRIPTORS ((rlim_t)48) /* standard streams, lock, items, a run's open files */
 
 enum slot_state { FREE, FLYING, LANDED, HANDED_OUT };
 
@@ -44,6 +46,19 @@ struct lp_http {
 
 static bool library_ready;
 
+/* Each connection is a descriptor, and files need some too: raises what the process may have as far as it is let, and
+ * asks no more at once than that carries. */
+static size_t afford_connections(size_t at_once)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)at_once + OTHER_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted) return at_once;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) && getrlimit(RLIMIT_NOFILE, &limit)) return at_once;
+    if (limit.rlim_cur >= wanted) return at_once;
+    return limit.rlim_cur > OTHER_DESCRIPTORS ? (size_t)(limit.rlim_cur - OTHER_DESCRIPTORS) : 1;
+}
+
 enum lp_code lp_http_new(const struct lp_http_options *options, struct lp_http **out, struct lp_err *err)
 {
     struct lp_http *h = calloc(1, sizeof *h);
@@ -55,6 +70,7 @@ enum lp_code lp_http_new(const struct lp_http_options *options, struct lp_http *
     if (!h->options.max_body_bytes) h->options.max_body_bytes = 16000000;
     if (!h->options.at_once) h->options.at_once = 8;
     if (h->options.at_once > LP_HTTP_AT_ONCE_MAX) h->options.at_once = LP_HTTP_AT_ONCE_MAX;
+    h->options.at_once = afford_connections(h->options.at_once);
     h->epoll_fd = -1;
     h->timer_us = -1;
     h->landed_first = h->landed_last = SIZE_MAX;

@@ -7,8 +7,9 @@
 
 #include <stdlib.h>
 
-#define USER_AGENT      "lambda-pipeline/" LP_VERSION
-#define LARGEST_WINDOW  4096
+#define USER_AGENT "lambda-pipeline/" LP_VERSION
+/* How far items may run ahead of one that is tried again and again; LP_FETCH_HELD_BYTES bounds what they hold. */
+#define WINDOW 4096
 #define REPLY_MAX_BYTES ((size_t)2 << 30) /* of memory for one parsed reply; limit.body bounds its text */
 
 enum state { FREE, WAITING, IN_FLIGHT, DONE };
@@ -39,6 +40,9 @@ struct lp_fetch {
     char slot[LP_TIME_TEXT_BYTES];
     struct entry *window;
     size_t window_size, head, count; /* entries from head on, in the items' order */
+    size_t used;                     /* entries that ever were */
+    int64_t retry_due_us;            /* not before then is any retry due */
+    bool item_ready;                 /* the entry behind the last one holds the next item already */
     size_t held_bytes;
     struct lp_arena *spares;
     size_t spare_count;
@@ -58,8 +62,7 @@ enum lp_code lp_fetch_new(const struct lp_source *s, const struct lp_fetch_optio
     f->options = *o;
     f->bindings = *o->run;
     f->stats.expected = o->expected;
-    size_t window = (size_t)s->limit.at_once * 4;
-    f->window_size = window < 16 ? 16 : window > LARGEST_WINDOW ? LARGEST_WINDOW : window;
+    f->window_size = WINDOW;
     f->window = calloc(f->window_size, sizeof *f->window);
     f->spares = calloc(f->window_size, sizeof *f->spares);
     if (!f->window || !f->spares) return lp_nomem(err);
@@ -80,7 +83,7 @@ void lp_fetch_free(struct lp_fetch *f)
 {
     if (!f) return;
     lp_http_free(f->http);
-    for (size_t i = 0; f->window && i < f->window_size; i++) {
+    for (size_t i = 0; f->window && i < f->used; i++) {
         lp_item_release(&f->window[i].item);
         lp_arena_release(&f->window[i].json);
         lp_buf_release(&f->window[i].error);
@@ -263,6 +266,7 @@ static void wait_for_retry(struct lp_fetch *f, struct entry *e, int64_t wait_ms)
     f->stats.retried++;
     f->stats.waited_ms += wait_ms;
     f->stats.waiting++;
+    if (e->due_us < f->retry_due_us || f->stats.waiting == 1) f->retry_due_us = e->due_us;
 }
 
 static enum lp_code stop_run(const struct entry *e, struct lp_err *err)
@@ -373,52 +377,78 @@ static void earlier(int64_t *wait_us, int64_t candidate_us)
     if (*wait_us < 0 || candidate_us < *wait_us) *wait_us = candidate_us;
 }
 
+/* Sends one retry, or gives the item up when its time is over; *rate_us is how long it has to wait for the rate. */
+static enum lp_code send_retry(struct lp_fetch *f, struct entry *e, int64_t *rate_us, struct lp_err *err)
+{
+    bool late = lp_clock_monotonic_us() - e->first_us >= f->policy.deadline_ms * 1000;
+    *rate_us = late ? 0 : rate_wait_us(f);
+    if (*rate_us) return LP_OK;
+    f->stats.waiting--;
+    if (!late) return send_request(f, e, err);
+    f->stats.retried--;
+    lp_buf_puts(&e->error, "; its deadline passed while it waited for the rate");
+    end_item(f, e, false);
+    return LP_OK;
+}
+
 /* Sends what has waited long enough; *wait_us becomes the time until the next one has. */
 static enum lp_code send_retries(struct lp_fetch *f, int64_t *wait_us, struct lp_err *err)
 {
-    for (size_t i = 0; f->stats.waiting && i < f->count; i++) {
+    int64_t now = lp_clock_monotonic_us(), next_us = INT64_MAX;
+    if (!f->stats.waiting) return LP_OK;
+    if (now < f->retry_due_us) {
+        earlier(wait_us, f->retry_due_us - now);
+        return LP_OK;
+    }
+    for (size_t i = 0; i < f->count; i++) {
         struct entry *e = &f->window[(f->head + i) % f->window_size];
         if (e->state != WAITING) continue;
-        int64_t left = e->due_us - lp_clock_monotonic_us();
+        int64_t left = e->due_us - now, rate_us = 0;
         if (left <= 0 && lp_http_room(f->http)) {
-            int64_t rate_us = rate_wait_us(f);
-            if (!rate_us) {
-                f->stats.waiting--;
-                LP_TRY(send_request(f, e, err));
-                continue;
-            }
+            LP_TRY(send_retry(f, e, &rate_us, err));
+            if (!rate_us) continue;
             left = rate_us;
         }
-        earlier(wait_us, left > 0 ? left : 1000000);
+        if (left <= 0) left = 1000000; /* no room: a reply comes first, and looks here again */
+        earlier(wait_us, left);
+        if (e->due_us < next_us) next_us = e->due_us;
     }
+    f->retry_due_us = next_us;
     return LP_OK;
 }
 
 static bool may_send_new(const struct lp_fetch *f)
 {
     bool room = f->options.replay_folder ? !f->count : lp_http_room(f->http) > 0;
-    return room && !f->items_over && f->count < f->window_size && (f->held_bytes < LP_FETCH_HELD_BYTES || !f->count);
+    return room && !f->items_over && f->count < f->window_size &&
+           (f->held_bytes < LP_FETCH_HELD_BYTES || !f->count);
+}
+
+/* Puts the next item into the entry behind the last one. An item is there before a token is asked for it, so that no
+ * run waits for the rate to learn that there are no more. */
+static enum lp_code ready_item(struct lp_fetch *f, struct lp_err *err)
+{
+    size_t index = (f->head + f->count) % f->window_size;
+    bool more = !f->options.most_items || f->stats.total < f->options.most_items;
+    if (index >= f->used) f->used = index + 1;
+    if (more) LP_TRY(lp_items_next(&f->items, &f->window[index].item, &more, err));
+    f->items_over = !more;
+    f->item_ready = more;
+    return LP_OK;
 }
 
 static enum lp_code send_new(struct lp_fetch *f, int64_t *wait_us, struct lp_err *err)
 {
     while (may_send_new(f)) {
-        bool more = true;
-        if (f->options.most_items && f->stats.total == f->options.most_items) {
-            f->items_over = true;
-            return LP_OK;
-        }
+        if (!f->item_ready) LP_TRY(ready_item(f, err));
+        if (f->items_over) return LP_OK;
         int64_t rate_us = rate_wait_us(f);
         if (rate_us) {
             earlier(wait_us, rate_us);
             return LP_OK;
         }
         struct entry *e = &f->window[(f->head + f->count) % f->window_size];
-        LP_TRY(lp_items_next(&f->items, &e->item, &more, err));
-        if (!more) {
-            f->items_over = true;
-            return LP_OK;
-        }
+        f->item_ready = false;
         f->count++;
         f->stats.total++;
         e->attempts = 0;
