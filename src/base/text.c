@@ -123,6 +123,18 @@ void lp_text_cut(struct lp_buf *out, const char *text, size_t len, size_t column
     lp_buf_puts(out, "…");
 }
 
+void lp_text_put_visible(struct lp_buf *out, const char *text, size_t len)
+{
+    for (const char *at = text, *end = text + len; at < end;) {
+        const char *start = at;
+        uint32_t code = lp_utf8_next(&at, end);
+        bool turns = (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) || code == 0x200E ||
+                     code == 0x200F;
+        if (code < 0x20 || (code >= 0x7F && code < 0xA0) || turns) lp_buf_printf(out, "\\u%04x", (unsigned)code);
+        else lp_buf_put(out, start, (size_t)(at - start));
+    }
+}
+
 void lp_text_cut_middle(struct lp_buf *out, const char *text, size_t len, size_t columns)
 {
     size_t width = lp_text_columns(text, len);

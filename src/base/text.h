@@ -30,6 +30,8 @@ uint32_t lp_utf8_next(const char **at, const char *end);
 size_t lp_utf8_put(uint32_t code, char out[4]);
 /* Terminal cells: wide East Asian characters and emoji count two, combining marks none. */
 size_t lp_text_columns(const char *text, size_t len);
+/* Control characters, and those that turn the direction of text, as \\u00XX: what others wrote moves no terminal. */
+void lp_text_put_visible(struct lp_buf *out, const char *text, size_t len);
 /* Appends at most `columns` cells of text; longer text ends in "…". */
 void lp_text_cut(struct lp_buf *out, const char *text, size_t len, size_t columns);
 /* The same, cutting in the middle: for paths. */

@@ -4,6 +4,7 @@
 #include "base/secret.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 void lp_put_count(struct lp_buf *out, uint64_t n, const char *one, const char *many)
 {
@@ -28,12 +29,24 @@ static int tell_faults(struct lp_cli *c, const struct lp_faults *f)
     return lp_code_info(LP_CONFIG)->exit_status;
 }
 
+/* What the command line asks of this pipeline. */
+static enum lp_code check_fit(const struct lp_cli *c, const struct lp_pipeline *p, struct lp_err *err)
+{
+    if (c->replay && access(c->replay, R_OK | X_OK))
+        return lp_fail(err, LP_USAGE, "--replay %.200s: there is no such folder to read", c->replay);
+    if (p->sink.file_name && c->shards > 1)
+        return lp_fail(err, LP_USAGE,
+                       "--shard: shards would replace each other in the one file %.100s; name a directory", p->sink.to);
+    return LP_OK;
+}
+
 int lp_cli_load(struct lp_cli *c, struct lp_pipeline *p)
 {
     struct lp_faults faults;
     struct lp_err err;
     enum lp_code code = lp_pipeline_load(p, c->words[0], &faults, &err);
     if (!code && c->to) code = lp_sink_redirect(&p->sink, &p->arena, c->to, &err);
+    if (!code) code = check_fit(c, p, &err);
     int status = lp_code_info(code)->exit_status;
     if (code == LP_CONFIG && faults.count) status = tell_faults(c, &faults);
     else if (code) lp_cli_fail(c, &err);

@@ -39,7 +39,10 @@ static bool parse_name(const char *text, int64_t *us)
 static enum lp_code set_slot(struct lp_cli *c, const char *text, struct lp_err *err)
 {
     c->slot_given = true;
-    if (lp_time_parse_iso(text, strlen(text), &c->slot_us) || parse_name(text, &c->slot_us)) return LP_OK;
+    bool good = lp_time_parse_iso(text, strlen(text), &c->slot_us) || parse_name(text, &c->slot_us);
+    if (good && c->slot_us % 1000000)
+        return lp_fail(err, LP_USAGE, "--slot %.60s: a slot is a whole second; leave the fraction out", text);
+    if (good) return LP_OK;
     return lp_fail(err, LP_USAGE, "--slot %.60s is not a time; write it like 2026-11-22T18:00:00Z", text);
 }
 

@@ -21,14 +21,14 @@ void lp_progress_clear(struct lp_progress *p)
     p->shown = false;
 }
 
-static void put_cells(const struct lp_progress *p, double share, struct lp_buf *out)
+static void put_cells(const struct lp_progress *p, double share, int cells, struct lp_buf *out)
 {
-    int full = (int)(share * BAR_CELLS + 0.5);
+    int full = (int)(share * cells + 0.5);
     lp_buf_puts(out, p->style->accent);
     for (int i = 0; i < full; i++) lp_buf_puts(out, p->style->bar);
     lp_buf_puts(out, p->style->plain);
     lp_buf_puts(out, p->style->grey);
-    for (int i = full; i < BAR_CELLS; i++) lp_buf_puts(out, p->style->bar_rest);
+    for (int i = full; i < cells; i++) lp_buf_puts(out, p->style->bar_rest);
     lp_buf_puts(out, p->style->plain);
 }
 
@@ -55,6 +55,18 @@ static void put_figures(const struct lp_progress *p, const struct lp_fetch_stats
     }
 }
 
+static size_t columns_without_colour(const char *text)
+{
+    size_t columns = 0;
+    while (*text) {
+        size_t plain = strcspn(text, "\033");
+        columns += lp_text_columns(text, plain);
+        text += plain;
+        if (*text) text += strcspn(text, "m") + 1;
+    }
+    return columns;
+}
+
 static void tick(void *who, const struct lp_fetch_stats *s)
 {
     struct lp_progress *p = who;
@@ -63,11 +75,17 @@ static void tick(void *who, const struct lp_fetch_stats *s)
     if (!p->bar || (now - p->drawn_us < REDRAW_US && !over)) return;
     /* A run that ends at once needs no bar. */
     if (now - p->started_us < REDRAW_US && !over) return;
-    LP_AUTO(lp_buf) line = {0};
+    LP_AUTO(lp_buf) line = {0}, figures = {0};
     p->drawn_us = now;
     lp_buf_puts(&line, "\r\033[K");
-    if (s->expected) put_cells(p, (double)(s->ok + s->failed) / (double)s->expected, &line);
-    put_figures(p, s, now, &line);
+    put_figures(p, s, now, &figures);
+    /* The last cell stays empty, so that no terminal goes on to the next line. */
+    size_t room = p->style->columns - 1, used = columns_without_colour(lp_buf_text(&figures));
+    if (s->expected && used + 5 <= room)
+        put_cells(p, (double)(s->ok + s->failed) / (double)s->expected,
+                  room - used < BAR_CELLS ? (int)(room - used) : BAR_CELLS, &line);
+    if (used <= room) lp_buf_put(&line, lp_buf_text(&figures), figures.len);
+    else lp_buf_printf(&line, "%llu of %llu", (unsigned long long)(s->ok + s->failed), (unsigned long long)s->expected);
     fwrite(lp_buf_text(&line), 1, line.len, stderr);
     p->shown = true;
 }

@@ -39,7 +39,11 @@ static void put_for_people(const struct lp_batch *b, size_t column, size_t row, 
         }
     }
     for (size_t i = start; i < out->len; i++)
-        if ((unsigned char)out->data[i] < 0x20 || out->data[i] == 0x7F) out->data[i] = ' ';
+        if ((unsigned char)out->data[i] < 0x20) out->data[i] = ' ';
+    LP_AUTO(lp_buf) visible = {0};
+    lp_text_put_visible(&visible, out->data ? out->data + start : "", out->len - start);
+    out->len = start;
+    lp_buf_put(out, lp_buf_text(&visible), visible.len);
 }
 
 static void put_verdict(const struct lp_rows *r, const struct lp_failure *f, struct lp_buf *out)

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define TEXT_BYTES ((size_t)1 << 20) /* of rows as text before they are handed on */
+
 enum lp_code lp_output_begin(struct lp_output *o, struct lp_store *store, const struct lp_layout *layout,
                              const struct lp_columns *columns, const struct lp_each *each,
                              const struct lp_bindings *run, struct lp_err *err)
@@ -112,10 +114,12 @@ static enum lp_code write_rows(struct lp_output *o, size_t index, const struct l
                                size_t rows, struct lp_err *err)
 {
     struct lp_output_file *f = &o->files[index];
-    lp_buf_clear(&o->text);
-    lp_csv_put_rows(b, keep, &o->text);
     f->rows += rows;
-    LP_TRY(write_text(o, f, err));
+    for (size_t row = 0; row < b->row_count;) {
+        lp_buf_clear(&o->text);
+        while (row < b->row_count && o->text.len < TEXT_BYTES) lp_csv_put_row(b, row++, keep, &o->text);
+        LP_TRY(write_text(o, f, err));
+    }
     return park_oldest(o, f, err);
 }
 

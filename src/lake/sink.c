@@ -94,6 +94,11 @@ static const char *objection(const char *to, const char **remedy)
         *remedy = "name a directory for now";
         return "S3 is not built into this version";
     }
+    size_t len = strlen(to);
+    if (len > 8 && !strcmp(to + len - 8, ".parquet")) {
+        *remedy = "name a directory or a .csv file for now";
+        return "Parquet is not built into this version";
+    }
     if (strstr(to, "://") && strncmp(to, "file://", 7)) return "it is neither a directory nor s3://bucket/prefix";
     return NULL;
 }
@@ -119,6 +124,9 @@ static void bind_partition(struct lp_reading *r, struct lp_partition *p, const s
                            const struct lp_variables *v)
 {
     char shown[256];
+    if (lp_columns_find(columns, p->name, strlen(p->name)) >= 0)
+        lp_node_fault(r, p->node, "give the partition another name",
+                      "partition %s: a column has this name already, and readers would see two", p->name);
     if (!p->column_name) {
         lp_template_bind(r, &p->value, v);
         return;

@@ -10,7 +10,8 @@ enum lp_code lp_store_check_key(const char *key, struct lp_err *err)
         len = strcspn(at, "/");
         bool part = *at == '.' && len > 5 && !memcmp(at + len - 5, ".part", 5);
         if (len > LP_STORE_NAME_BYTES)
-            return lp_fail(err, LP_LIMIT, "the name %.40s… is longer than %d bytes", at, LP_STORE_NAME_BYTES);
+            return lp_fail(err, LP_LIMIT, "the name %.40s… is longer than %d bytes; partition by something shorter", at,
+                           LP_STORE_NAME_BYTES);
         if (!len || part || (len == 1 && *at == '.') || (len == 2 && !memcmp(at, "..", 2)))
             return lp_fail(err, LP_BUG, "\"%.100s\" is not a key", key);
         if (!at[len]) return LP_OK;

@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EVENTS 128
-#define WATCHDOG_US 1000000
+#define EVENTS            128
+#define WATCHDOG_US       1000000
 #define OTHER_DESCRIPTORS ((rlim_t)48) /* standard streams, lock, items, a run's open files */
 
 enum slot_state { FREE, FLYING, LANDED, HANDED_OUT };

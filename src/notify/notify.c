@@ -61,7 +61,7 @@ static const struct lp_field fields[] = {
      .schema = "{\"anyOf\":[" WORDS ",{\"type\":\"array\",\"items\":" WORDS "}]}",
      .example = "[success, failure, recovery]",
      .help =
-         "The outcomes somebody is told of: `success`, `failure`, `partial`, `recovery` (the first success after failures)."},
+         "The outcomes somebody is told of: `success`, `failure`, `partial`, `recovery` (the first success after failures). Standard error hears of every failure, and in this version of a recovery as of any success."},
     {.name = "to",
      .kind = LP_FIELD_CUSTOM,
      .offset = offsetof(struct lp_notify, to),

@@ -124,6 +124,10 @@ static void read_definition(struct lp_pipeline *p, struct lp_faults *faults)
     if (!root || !lp_node_expect(&r, root, LP_NODE_MAP, "pipeline: weather")) return;
     lp_fields_read(&r, &pipeline_fields, root, root, p);
     bind(&r, p);
+    const struct lp_column *only = p->columns.count == 1 ? p->columns.list : NULL;
+    if (only && only->nullable)
+        lp_node_fault(&r, only->node->key, "add another column, for instance the item's",
+                      "a table of one column cannot hold NULL: its line in the file would be empty");
 }
 
 static enum lp_code read_text(struct lp_pipeline *p, const char *path, struct lp_faults *faults, struct lp_err *err)

@@ -174,7 +174,8 @@ static void put_key_of(const struct lp_layout *l, const char *url, struct lp_buf
 }
 
 /* What a killed run was about to publish. */
-static enum lp_code read_intent(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys, struct lp_err *err)
+static enum lp_code read_intent(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys,
+                                struct lp_err *err)
 {
     LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES};
     lp_layout_put_intent_key(l, &key);

@@ -11,7 +11,7 @@
 #include "lake/output.h"
 #include "source/fetch.h"
 
-#define LP_RECORD_FAILURES 1000 /* listed; all are counted */
+#define LP_RECORD_FAILURES      1000 /* listed; all are counted */
 #define LP_RECORD_FAILURE_BYTES ((size_t)8 << 20)
 
 enum lp_run_status { LP_RUN_OK, LP_RUN_PARTIAL, LP_RUN_FAILED };

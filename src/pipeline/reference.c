@@ -22,7 +22,7 @@ static const char rule[] =
     "## How a value becomes a cell\n\n"
     "One rule for all columns, so that a number in the file is the number in the reply:\n\n"
     "| type | takes | NULL | makes the row bad |\n|---|---|---|---|\n"
-    "| `string` | text; a number, `true` or `false`, a list or an object keeps its JSON text | absent, null | a NUL character |\n"
+    "| `string` | text; a number, `true` or `false`, a list or an object becomes JSON text, a number in its shortest form | absent, null | a NUL character |\n"
     "| `bigint` | a whole number within 64 bits, also as `5.0`, `5e0` or text `\"5\"`; integers stay exact | absent, null | 5.5, "
     "text that is no number, out of range |\n"
     "| `double` | a number, also as text `\"12.5\"`, spaces around it allowed | absent, null | text that is no number, 1e400, "

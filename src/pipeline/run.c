@@ -106,6 +106,7 @@ static enum lp_code take_rows(struct work *w, const struct lp_reply *reply, stru
                                : lp_fail(err, code, "%s", local.text);
     }
     for (;;) {
+        LP_TRY(lp_cancel_check(err));
         LP_TRY(lp_extract_next(&rows, &w->batch, &more, err));
         if (!more) return LP_OK;
         LP_TRY(lp_quality_judge(&w->judge, &w->batch, err));
@@ -162,8 +163,7 @@ static enum lp_code publish(struct work *w, struct lp_err *err)
     LP_TRY(lp_cancel_check(err));
     /* Where the rows choose their files, another run may choose others: see lp_record_put_intent. */
     w->intent = !lp_sink_one_partition(&p->sink);
-    if (w->intent)
-        LP_TRY(lp_record_put_intent(w->store, &w->layout, &w->output, lp_buf_text(&w->earlier_keys), err));
+    if (w->intent) LP_TRY(lp_record_put_intent(w->store, &w->layout, &w->output, lp_buf_text(&w->earlier_keys), err));
     LP_TRY(lp_output_publish(&w->output, lp_buf_text(&w->earlier_keys), err)); /* data, then quarantine */
     w->rec->rows.written = w->rec->rows.read - w->rec->rows.quarantined;
     LP_TRY(lp_record_set_files(w->rec, &w->output, err));

@@ -44,6 +44,7 @@ static void read_unique(struct lp_reading *r, const struct lp_node *n, void *mem
     for (const struct lp_node *set = lists ? n->first : NULL; set; set = set->next) {
         if (!lp_node_expect(r, set, LP_NODE_LIST, "unique: [[city, observed_at], [id]]") || !(u = add_set(r, all, set)))
             continue;
+        if (!set->child_count) lp_node_fault(r, set, "name at least one column", "the key has no columns");
         for (const struct lp_node *c = set->first; c; c = c->next) add_name(r, u, c);
     }
 }
@@ -213,18 +214,29 @@ static bool put_key(struct lp_judge *j, const struct lp_batch *b, const struct l
     return any;
 }
 
-static enum lp_code judge_unique(struct lp_judge *j, struct lp_batch *b, size_t set, struct lp_err *err)
+static enum lp_code judge_key(struct lp_judge *j, struct lp_batch *b, size_t row, size_t set, struct lp_err *err)
 {
     const struct lp_unique *u = &j->quality->unique.list[set];
     const char *check = u->count == 1 ? "field_uniqueness" : "multiple_fields_uniqueness";
+    bool before = false;
+    if (!put_key(j, b, u, row)) return LP_OK;
+    LP_TRY(lp_buf_code(&j->key, "a row's key", err));
+    LP_TRY(lp_seen_has(&j->seen[set], j->key.data, j->key.len, &before, err));
     size_t rule = j->checks->count + j->columns->count + set;
-    for (size_t row = 0; row < b->row_count; row++) {
-        bool before = false;
-        if (b->failures[row] || !put_key(j, b, u, row)) continue;
-        LP_TRY(lp_buf_code(&j->key, "a row's key", err));
-        LP_TRY(lp_seen_add(&j->seen[set], j->key.data, j->key.len, &before, err));
-        for (size_t i = 0; before && i < u->count; i++) LP_TRY(fail(j, b, row, u->columns[i], check, rule, err));
-    }
+    for (size_t i = 0; before && i < u->count; i++) LP_TRY(fail(j, b, row, u->columns[i], check, rule, err));
+    return LP_OK;
+}
+
+/* A row's keys are kept once all rules found it good: one that is bad stands in nobody's way. */
+static enum lp_code judge_unique(struct lp_judge *j, struct lp_batch *b, size_t row, struct lp_err *err)
+{
+    size_t sets = j->quality->unique.count;
+    bool ignored;
+    if (b->failures[row]) return LP_OK;
+    for (size_t set = 0; set < sets; set++) LP_TRY(judge_key(j, b, row, set, err));
+    for (size_t set = 0; set < sets && !b->failures[row]; set++)
+        if (put_key(j, b, &j->quality->unique.list[set], row))
+            LP_TRY(lp_seen_add(&j->seen[set], j->key.data, j->key.len, &ignored, err));
     return LP_OK;
 }
 
@@ -232,7 +244,7 @@ enum lp_code lp_quality_judge(struct lp_judge *j, struct lp_batch *b, struct lp_
 {
     for (size_t i = 0; i < b->columns->count; i++) LP_TRY(judge_column(j, b, i, err));
     for (const struct lp_check *c = j->checks->first; c; c = c->next) LP_TRY(judge_check(j, b, c, err));
-    for (size_t i = 0; i < j->quality->unique.count; i++) LP_TRY(judge_unique(j, b, i, err));
+    for (size_t row = 0; j->quality->unique.count && row < b->row_count; row++) LP_TRY(judge_unique(j, b, row, err));
     j->rows_read += b->row_count;
     j->rows_bad += b->bad_count;
     return LP_OK;

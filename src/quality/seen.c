@@ -23,11 +23,12 @@ static struct fingerprint fingerprint_of(const void *key, size_t len)
 
 /* ---- in memory ---- */
 
-static bool add_in_memory(uint64_t *slots, uint64_t capacity, struct fingerprint f)
+static bool find_in_memory(uint64_t *slots, uint64_t capacity, struct fingerprint f, bool add)
 {
     for (uint64_t i = f.low & (capacity - 1);; i = (i + 1) & (capacity - 1)) {
         if (slots[2 * i] == f.low && slots[2 * i + 1] == f.high) return true;
         if (slots[2 * i] | slots[2 * i + 1]) continue;
+        if (!add) return false;
         slots[2 * i] = f.low;
         slots[2 * i + 1] = f.high;
         return false;
@@ -41,7 +42,7 @@ static enum lp_code grow_in_memory(struct lp_seen *s, struct lp_err *err)
     if (!slots) return lp_nomem(err);
     for (uint64_t i = 0; i < s->capacity; i++)
         if (s->slots[2 * i] | s->slots[2 * i + 1])
-            add_in_memory(slots, capacity, (struct fingerprint){s->slots[2 * i], s->slots[2 * i + 1]});
+            find_in_memory(slots, capacity, (struct fingerprint){s->slots[2 * i], s->slots[2 * i + 1]}, true);
     free(s->slots);
     s->slots = slots;
     s->capacity = capacity;
@@ -78,7 +79,8 @@ static enum lp_code file_io(bool write, int fd, void *bytes, size_t len, uint64_
 }
 
 /* Looks from the key's place on, a page at a time. */
-static enum lp_code add_in_file(int fd, uint64_t capacity, struct fingerprint f, bool *before, struct lp_err *err)
+static enum lp_code find_in_file(int fd, uint64_t capacity, struct fingerprint f, bool add, bool *before,
+                                 struct lp_err *err)
 {
     uint64_t block[2 * BLOCK_SLOTS], home = f.low & (capacity - 1), page = home / BLOCK_SLOTS,
                                      first = home % BLOCK_SLOTS;
@@ -88,6 +90,7 @@ static enum lp_code add_in_file(int fd, uint64_t capacity, struct fingerprint f,
             *before = block[2 * i] == f.low && block[2 * i + 1] == f.high;
             if (*before) return LP_OK;
             if (block[2 * i] | block[2 * i + 1]) continue;
+            if (!add) return LP_OK;
             uint64_t slot[2] = {f.low, f.high};
             return file_io(true, fd, slot, sizeof slot, page * sizeof block + i * sizeof slot, err);
         }
@@ -99,7 +102,8 @@ static enum lp_code move_page(int to, uint64_t to_capacity, const uint64_t *slot
     bool ignored;
     for (uint64_t i = 0; i < count; i++)
         if (slots[2 * i] | slots[2 * i + 1])
-            LP_TRY(add_in_file(to, to_capacity, (struct fingerprint){slots[2 * i], slots[2 * i + 1]}, &ignored, err));
+            LP_TRY(find_in_file(to, to_capacity, (struct fingerprint){slots[2 * i], slots[2 * i + 1]}, true, &ignored,
+                                err));
     return LP_OK;
 }
 
@@ -126,14 +130,24 @@ static enum lp_code grow_in_file(struct lp_seen *s, struct lp_err *err)
     return LP_OK;
 }
 
+enum lp_code lp_seen_has(struct lp_seen *s, const void *key, size_t len, bool *before, struct lp_err *err)
+{
+    struct fingerprint f = fingerprint_of(key, len);
+    *before = false;
+    if (!s->count) return LP_OK;
+    if (s->spilled) return find_in_file(s->fd, s->capacity, f, false, before, err);
+    *before = find_in_memory(s->slots, s->capacity, f, false);
+    return LP_OK;
+}
+
 enum lp_code lp_seen_add(struct lp_seen *s, const void *key, size_t len, bool *before, struct lp_err *err)
 {
     struct fingerprint f = fingerprint_of(key, len);
     bool full = s->count * 10 >= s->capacity * 7;
     if (full && (s->spilled || s->count >= LP_SEEN_MEMORY_KEYS)) LP_TRY(grow_in_file(s, err));
     else if (full) LP_TRY(grow_in_memory(s, err));
-    if (s->spilled) LP_TRY(add_in_file(s->fd, s->capacity, f, before, err));
-    else *before = add_in_memory(s->slots, s->capacity, f);
+    if (s->spilled) LP_TRY(find_in_file(s->fd, s->capacity, f, true, before, err));
+    else *before = find_in_memory(s->slots, s->capacity, f, true);
     s->count += !*before;
     return LP_OK;
 }

@@ -22,6 +22,7 @@ struct lp_seen {
     bool spilled;
 };
 
+enum lp_code lp_seen_has(struct lp_seen *s, const void *key, size_t len, bool *before, struct lp_err *err) LP_CHECKED;
 /* Adds the key; *before tells whether it was there. */
 enum lp_code lp_seen_add(struct lp_seen *s, const void *key, size_t len, bool *before, struct lp_err *err) LP_CHECKED;
 void lp_seen_release(struct lp_seen *s);

@@ -1,5 +1,6 @@
 #include "source/each.h"
 
+#include "base/cancel.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -280,6 +281,7 @@ enum lp_code lp_items_count(const struct lp_each *each, uint64_t shard, uint64_t
         LP_AUTO(lp_items) it = {0};
         LP_TRY(lp_items_open(&it, each, 0, 1, err));
         for (;; rows++) {
+            if (rows % 1024 == 0) LP_TRY(lp_cancel_check(err));
             LP_TRY(next_file_row(&it, &more, err));
             if (!more) break;
         }
@@ -308,6 +310,8 @@ void lp_item_put_label(const struct lp_item *item, struct lp_buf *out)
     if (!item->value_count) lp_buf_puts(out, "the request");
     for (size_t i = 0; i < item->value_count; i++) {
         if (i) lp_buf_puts(out, ", ");
-        lp_text_cut(out, item->values[i].at, item->values[i].len, 60);
+        LP_AUTO(lp_buf) visible = {0};
+        lp_text_put_visible(&visible, item->values[i].at, item->values[i].len);
+        lp_text_cut(out, lp_buf_text(&visible), visible.len, 60);
     }
 }

@@ -36,6 +36,8 @@ enum lp_code lp_extract_begin(struct lp_extract *x, const struct lp_source *s, c
     return LP_OK;
 }
 
+#define BATCH_BYTES ((size_t)16 << 20) /* of what is made for a batch's rows; the reply itself lies elsewhere */
+
 /* The i-th position of every array as an object; what is no array belongs to every row. */
 static json_t *zip_row(json_t *arrays, size_t i)
 {
@@ -88,7 +90,7 @@ enum lp_code lp_extract_next(struct lp_extract *x, struct lp_batch *b, bool *mor
     *more = x->next < x->count;
     if (!*more) return LP_OK;
     LP_TRY(lp_batch_clear(b, x->count - x->next, err));
-    while (x->next < x->count && b->row_count < b->row_cap) {
+    while (x->next < x->count && b->row_count < b->row_cap && b->arena.used_bytes < BATCH_BYTES) {
         LP_TRY(set_source(x, b, b->row_count, err));
         b->row_count++;
     }

@@ -9,7 +9,7 @@
 
 #define USER_AGENT "lambda-pipeline/" LP_VERSION
 /* How far items may run ahead of one that is tried again and again; LP_FETCH_HELD_BYTES bounds what they hold. */
-#define WINDOW 4096
+#define WINDOW          4096
 #define REPLY_MAX_BYTES ((size_t)2 << 30) /* of memory for one parsed reply; limit.body bounds its text */
 
 enum state { FREE, WAITING, IN_FLIGHT, DONE };
@@ -131,18 +131,17 @@ static void set_error(struct entry *e, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    LP_AUTO(lp_buf) masked = {0};
+    lp_secret_mask(text, strlen(text), &masked);
     lp_buf_clear(&e->error);
-    lp_secret_mask(text, strlen(text), &e->error);
+    lp_text_put_visible(&e->error, lp_buf_text(&masked), masked.len);
 }
 
 static void put_value_text(struct lp_buf *out, const json_t *value)
 {
-    LP_AUTO(lp_buf) text = {0};
-    if (!value) lp_buf_puts(&text, "absent");
-    else if (json_is_string(value)) lp_buf_put(&text, json_string_value(value), json_string_length(value));
-    else lp_json_put_value(&text, value);
-    lp_text_cut(out, lp_buf_text(&text), text.len, 200);
-    if (text.failed) out->failed = text.failed;
+    if (!value) lp_buf_puts(out, "absent");
+    else if (json_is_string(value)) lp_buf_put(out, json_string_value(value), json_string_length(value));
+    else lp_json_put_value(out, value);
 }
 
 /* What the API says about its own trouble, in the fields that APIs use for it. */
@@ -169,7 +168,7 @@ static enum fate meet_expectations(struct lp_fetch *f, struct entry *e)
         if (text.failed) return STARVED;
         if (value && !strcmp(lp_buf_text(&text), x->text)) continue;
         put_message(&message, e->root);
-        set_error(e, "%s is %s, not %s%s", x->name, lp_buf_text(&text), x->text, lp_buf_text(&message));
+        set_error(e, "%s is %.200s, not %.200s%s", x->name, lp_buf_text(&text), x->text, lp_buf_text(&message));
         return GIVE_UP;
     }
     return KEEP;
@@ -420,8 +419,7 @@ static enum lp_code send_retries(struct lp_fetch *f, int64_t *wait_us, struct lp
 static bool may_send_new(const struct lp_fetch *f)
 {
     bool room = f->options.replay_folder ? !f->count : lp_http_room(f->http) > 0;
-    return room && !f->items_over && f->count < f->window_size &&
-           (f->held_bytes < LP_FETCH_HELD_BYTES || !f->count);
+    return room && !f->items_over && f->count < f->window_size && (f->held_bytes < LP_FETCH_HELD_BYTES || !f->count);
 }
 
 /* Puts the next item into the entry behind the last one. An item is there before a token is asked for it, so that no

@@ -16,6 +16,10 @@ static bool secret_place(struct lp_reading *r, const struct lp_node *n, const ch
                       "secrets from AWS (%.*s) are not built into this version", (int)strcspn(text, ":"), text);
         return false;
     }
+    if (!strcmp(text, "env:") || !strcmp(text, "file:")) {
+        lp_node_fault(r, n, "write the name of a variable or of a file behind it", "\"%s\" names nothing", text);
+        return false;
+    }
     if ((!strncmp(text, "env:", 4) && text[4]) || (!strncmp(text, "file:", 5) && text[5])) return true;
     (void)!lp_secret_add(text, strlen(text), NULL); /* so that the excerpt does not show it */
     lp_node_fault(r, n, "name where it is kept: env:NAME or file:PATH", "a secret in plain text");
@@ -393,6 +397,8 @@ static enum lp_code load_value(const char *place, const char *folder, struct lp_
         }
         enum lp_code code = lp_file_read(path, out, err);
         if (code) return lp_wrap(err, code == LP_NOMEM ? code : LP_CONFIG, "the secret's file");
+        if (out->len >= 3 && !memcmp(out->data, "\xEF\xBB\xBF", 3)) /* a byte order mark */
+            memmove(out->data, out->data + 3, (out->len -= 3) + 1);
         while (out->len && strchr("\r\n", out->data[out->len - 1])) out->data[--out->len] = '\0';
     }
     LP_TRY(lp_buf_code(out, "the secret", err));

@@ -131,6 +131,31 @@ const struct lp_fields lp_column_fields = {
     "variables, has a type, and may carry checks.",
     fields, LP_COUNT(fields)};
 
+/* What a strptime format must hold: conversions that say when, and among them a whole date. NULL: it does. */
+static const char *time_format_fault(const char *format, const char **remedy)
+{
+    static const char known[] = "YymdeHkIlMSpjbBhaAnstTRDFz%";
+    bool year = false, month = false, day = false, whole = false;
+    *remedy = "it is made of %Y %m %d %H %M %S %b %d %j %z and the like";
+    for (const char *at = format; *at; at++) {
+        if (*at != '%') continue;
+        char c = *++at;
+        if (c == 'Z') {
+            *remedy =
+                "a zone's name is not the same everywhere: write %z for an offset, or the letters themselves for UTC";
+            return "%Z cannot be relied on";
+        }
+        if (!c || !strchr(known, c)) return "it holds a conversion that gives no time";
+        year |= c == 'Y' || c == 'y';
+        month |= strchr("mbBh", c) != NULL;
+        day |= c == 'd' || c == 'e';
+        whole |= c == 'D' || c == 'F' || c == 's' || (c == 'j' && year);
+    }
+    if (whole || (year && month && day)) return NULL;
+    *remedy = "add year, month and day, as in %Y-%m-%d";
+    return "it leaves the date open";
+}
+
 static void read_time_form(struct lp_reading *r, struct lp_column *c, const struct lp_node *map)
 {
     const struct lp_node *n = lp_node_get(map, "parse");
@@ -141,8 +166,11 @@ static void read_time_form(struct lp_reading *r, struct lp_column *c, const stru
                       lp_type_name(c->type));
     if (!strcmp(c->parse, "unix")) c->time_form = LP_TIME_UNIX;
     else if (!strcmp(c->parse, "unix_ms")) c->time_form = LP_TIME_UNIX_MS;
-    else if (strchr(c->parse, '%')) c->time_form = LP_TIME_STRPTIME;
-    else if (strcmp(c->parse, "iso8601"))
+    else if (strchr(c->parse, '%')) {
+        const char *remedy, *what = time_format_fault(c->parse, &remedy);
+        c->time_form = LP_TIME_STRPTIME;
+        if (what) lp_node_fault(r, n, remedy, "parse: \"%.60s\": %s", c->parse, what);
+    } else if (strcmp(c->parse, "iso8601"))
         lp_node_fault(r, n, "it is iso8601, unix, unix_ms or a strptime format such as %d.%m.%Y",
                       "parse: \"%.60s\" is not known", c->parse);
 }
@@ -223,7 +251,14 @@ void lp_columns_read(struct lp_reading *r, const struct lp_node *node, const str
         r->faults->out_of_memory = true;
         return;
     }
-    for (const struct lp_node *c = node->first; c; c = c->next) read_column(r, c, extras, out, out->count++);
+    for (const struct lp_node *c = node->first; c; c = c->next) {
+        for (size_t i = 0; i < out->count; i++)
+            if (strcmp(out->list[i].name, c->key->text) && lp_text_equal_ignoring_case(out->list[i].name, c->key->text))
+                lp_node_fault(r, c->key, "give it another name",
+                              "column \"%.60s\" differs from \"%.60s\" only in case, which SQL does not see",
+                              c->key->text, out->list[i].name);
+        read_column(r, c, extras, out, out->count++);
+    }
 }
 
 void lp_columns_release(struct lp_columns *c)

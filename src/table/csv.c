@@ -81,8 +81,12 @@ static void put_row(const struct lp_batch *b, size_t row, struct lp_buf *out)
     out->data[out->len] = '\0';
 }
 
+void lp_csv_put_row(const struct lp_batch *b, size_t row, const bool *keep, struct lp_buf *out)
+{
+    if (!b->failures[row] && (!keep || keep[row])) put_row(b, row, out);
+}
+
 void lp_csv_put_rows(const struct lp_batch *b, const bool *keep, struct lp_buf *out)
 {
-    for (size_t row = 0; row < b->row_count; row++)
-        if (!b->failures[row] && (!keep || keep[row])) put_row(b, row, out);
+    for (size_t row = 0; row < b->row_count; row++) lp_csv_put_row(b, row, keep, out);
 }

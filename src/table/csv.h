@@ -18,6 +18,8 @@
 
 void lp_csv_put_header(const struct lp_columns *columns, struct lp_buf *out);
 /* The good rows of the batch for which keep[row] is true (keep NULL: all good rows). */
+void lp_csv_put_row(const struct lp_batch *b, size_t row, const bool *keep,
+                    struct lp_buf *out); /* if it is among them */
 void lp_csv_put_rows(const struct lp_batch *b, const bool *keep, struct lp_buf *out);
 void lp_csv_put_field(const char *text, size_t len, struct lp_buf *out);
 

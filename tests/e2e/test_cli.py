@@ -147,6 +147,17 @@ def test_a_terminal_gets_a_progress_bar_that_is_gone_at_the_end(program, server)
     assert seen.count("\r\x1b[K") >= 3
 
 
+@pytest.mark.parametrize("columns", [30, 50, 80, 120])
+def test_the_progress_bar_keeps_within_the_terminal(program, server, columns):
+    server.default = b.ok(delay=0.03)
+    server.script("c3", b.status(404))
+    server.script("c5", b.status(500), b.ok())
+    file = program.pipeline(server.url(), source={"each": {"city": [f"c{n}" for n in range(120)]}, "limit": {"at_once": 2}}, quality=None)
+    _, seen = on_terminal(program, "run", file, "--slot", SLOT, columns=columns)
+    drawn = [plain(line).split("\r")[0].split("\n")[0] for line in seen.split("\r\x1b[K")[1:-1]]
+    assert len(drawn) >= 5 and all(0 < len(line) < columns for line in drawn), drawn
+
+
 def test_a_terminal_without_colour_gets_none(program, server):
     file = program.pipeline(server.url())
     for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
@@ -237,6 +248,7 @@ def test_check_says_ok_in_one_line(program, server):
 @pytest.mark.parametrize("arguments, words", [
     ([], "command"), (["rum"], "did you mean run?"), (["run"], "pipeline file"), (["run", "a", "b"], "b"),
     (["run", "--slott", "x", "f"], "--slot"), (["run", "f", "--slot"], "--slot"), (["run", "f", "--slot", "yesterday"], "yesterday"),
+    (["run", "f", "--slot", "2012-10-01T00:00:00.5Z"], "whole second"),
     (["run", "f", "--slot", "2012-13-01T00:00:00Z"], "2012-13-01"), (["run", "f", "--shard", "4/3"], "4/3"),
     (["run", "f", "--shard", "0/3"], "0/3"), (["run", "f", "--shard=x"], "x"), (["preview", "f", "-n", "0"], "0"),
     (["check", "--slot", "2012-10-01T00:00:00Z", "f"], "check"), (["run", "f", "--replay", "a", "--record", "b"], "--record"),

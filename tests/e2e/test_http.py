@@ -3,14 +3,16 @@
 import base64
 import csv
 import http.server
+import signal
 import subprocess
 import threading
+import time
 
 import pytest
 
 from harness import behaviours as b
 from harness.hiding import SECRET
-from harness.runner import FAILED, OK, PARTIAL, ROOT, USAGE
+from harness.runner import FAILED, OK, PARTIAL, ROOT, USAGE, is_sanitized
 from harness.told import assert_told, failed_items
 
 CITIES = ["New York", "Portland", "Chicago", "Seattle", "Dallas"]
@@ -331,3 +333,78 @@ def test_the_address_is_shown_without_what_it_carries(program, closed_port):
     result = program.run(program.pipeline(f"http://127.0.0.1:{closed_port}/data"))
     assert result.status == FAILED
     assert "appid" not in result.stderr and str(ROOT) not in result.stdout
+
+
+# Limits that other things set.
+
+def test_the_last_item_waits_for_no_further_token(program, server):
+    file = program.pipeline(server.url(), source={"each": {"city": ["A"]}, "limit": {"rate": "1/h", "at_once": 1}})
+    result = program.run(file)
+    assert_told(program, result, OK, ok=1)
+    assert result.seconds < 2
+
+
+def test_one_item_that_is_tried_again_holds_nobody_back(program, server):
+    server.script("c3", b.too_many(2), b.ok())
+    file = program.pipeline(server.url(), source={**many(400), "limit": {"at_once": 8}}, quality=None)
+    assert_told(program, program.run(file), OK, ok=400, retried=1)
+    second = server.asked("c3")[1].at
+    assert sum(1 for request in server.requests if request.at < second) == 400
+
+
+def test_few_descriptors_make_fewer_requests_at_once_not_a_failure(program, server):
+    import resource
+    server.default = b.ok(delay=0.02)
+    file = program.pipeline(server.url(), source={**many(200), "limit": {"at_once": 256}}, quality=None)
+    result = program.run(file, limits={resource.RLIMIT_NOFILE: 60})
+    assert_told(program, result, OK, ok=200)
+    assert server.most_at_once <= 12
+
+
+def test_no_retry_begins_past_its_deadline_because_of_the_rate(program, server):
+    server.default = b.status(503)
+    file = program.pipeline(server.url(), source={
+        **many(8), "limit": {"rate": "4/s", "at_once": 8}, "retry": {"attempts": 10, "deadline": "1s", "base": "1ms", "cap": "1ms"}},
+        quality=None)
+    result = program.run(file, timeout=30)
+    assert result.status == FAILED and result.seconds < 8
+    for number in range(8):
+        asked = [request.at for request in server.asked(f"c{number}")]
+        assert max(asked) - min(asked) < 1.1
+
+
+@pytest.mark.skipif(is_sanitized(), reason="a shim is loaded before the program, which the sanitizer must be")
+@pytest.mark.parametrize("how", ["the time limit", "a signal"])
+def test_a_name_that_is_never_found_holds_the_run_up_no_longer_than(program, tmp_path, how):
+    (tmp_path / "slow.c").write_text("#include <netdb.h>\n#include <unistd.h>\nint getaddrinfo(const char *a, const char *b, "
+                                     "const struct addrinfo *c, struct addrinfo **d) { sleep(20); return EAI_FAIL; }\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "slow.so", tmp_path / "slow.c"], check=True)
+    file = program.pipeline("https://api.example.com/x", source={
+        "each": {"city": ["A"]}, "limit": {"connect": "1s", "total": "1s"} if "limit" in how else {"total": "30s", "connect": "30s"},
+        "retry": {"attempts": 1}})
+    running = program.start("run", file, "--slot", "2012-10-01T18:00:00Z", env={"LD_PRELOAD": tmp_path / "slow.so"})
+    started = time.monotonic()
+    if "signal" in how:
+        time.sleep(0.5)
+        running.signal(signal.SIGTERM)
+    result = running.finish()
+    assert time.monotonic() - started < 3
+    assert result.status == (-signal.SIGTERM if "signal" in how else FAILED)
+
+
+def test_what_a_server_says_moves_no_terminal(program, server):
+    server.script("Portland", b.json_body({"message": "\x1b]0;title\x07\x1b[31mred\nsecond line\u202e\u009b"}, status=404))
+    result = program.run(program.pipeline(server.url()), "--verbose")
+    assert result.status == PARTIAL
+    assert "\x1b" not in result.stderr + result.stdout and "\x07" not in result.stderr and "\u009b" not in result.stderr
+    assert "\\u001b" in result.stderr and "\\u000asecond line" in result.stderr
+
+
+def test_a_recording_that_is_not_there_is_told_before_anything(program, server):
+    result = program.run(program.pipeline(server.url()), "--replay", "nowhere")
+    assert result.status == USAGE and "there is no such folder" in result.stderr
+
+
+def test_an_expected_value_may_be_long(program, server):
+    server.default = b.ok(base="x" * 500)
+    assert_told(program, program.run(program.pipeline(server.url(), source={"expect": {"base": "x" * 500}})), OK, ok=5)

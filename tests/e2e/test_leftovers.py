@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -14,7 +15,7 @@ import pandas
 import pytest
 
 from harness import behaviours as b
-from harness.runner import FAILED, GATE, LOCKED, OK, PARTIAL, SLOT, SLOT_NAME, program_path
+from harness.runner import FAILED, GATE, LOCKED, OK, PARTIAL, SLOT, SLOT_NAME, USAGE, program_path
 from harness.told import assert_told
 from harness.weather import OBSERVED_AT, weather
 
@@ -127,7 +128,7 @@ def test_a_column_may_choose_the_partition(program, server):
 def test_odd_partition_values_are_escaped_as_hive_does(program, server):
     odd = ["a/b", "..", "x=y", "50%", "", "ä ö", "a:b"]
     file = by_column(program, server, source={"each": {"city": odd}}, quality=None,
-                     columns={"city": {"value": "{city}", "type": "string", "nullable": True}})
+                     columns={"city": {"value": "{city}", "type": "string"}})
     assert program.run(file).status == OK
     files = [path for path in program.folder.rglob("*.csv")]
     assert len(files) == len(odd) and all((program.lake / "weather") in path.parents for path in files)
@@ -354,6 +355,113 @@ def test_nohup_keeps_a_run_alive(program, server):
     wait_until(lambda: server.requests)
     process.send_signal(signal.SIGHUP)
     assert process.wait(timeout=20) == OK
+
+
+def test_shards_and_slots_side_by_side_do_not_meet(program, server):
+    file = program.pipeline(server.url(), quality=None)
+    for _ in range(5):
+        runs = [program.start("run", file, "--slot", SLOT, "--shard", f"{shard}/5") for shard in range(1, 6)]
+        runs += [program.start("run", file, "--slot", f"2012-10-01T{hour:02}:00:00Z") for hour in range(5)]
+        results = [run.finish() for run in runs]
+        assert [result.status for result in results] == [OK] * 10, [result.stderr for result in results]
+    assert not [path for path in program.lake.rglob("*") if ".part" in path.name or path.name.startswith(".")]
+
+
+def test_two_slots_into_one_file_leave_one_of_them_whole(program, server):
+    columns = {"slot": {"value": "{slot}", "type": "timestamp"}, "n": {"from": "n", "type": "bigint"}}
+    server.default = b.json_body({"list": [{"n": n} for n in range(20000)]})
+    file = program.pipeline(server.url(), source={"each": None, "query": None, "rows": "list"}, columns=columns, quality=None,
+                            sink={"to": str(program.lake / "out.csv"), "partition": None})
+    runs = [program.start("run", file, "--slot", f"2012-10-01T{hour:02}:00:00Z") for hour in range(4)]
+    assert [run.finish().status for run in runs] == [OK] * 4
+    with (program.lake / "out.csv").open() as data:
+        rows = list(csv.DictReader(data))
+    assert len(rows) == 20000 and len({row["slot"] for row in rows}) == 1
+    assert [int(row["n"]) for row in rows] == list(range(20000))
+
+
+def test_shards_of_one_file_are_refused(program, server):
+    file = program.pipeline(server.url(), sink={"to": str(program.lake / "out.csv"), "partition": None})
+    result = program.run(file, "--shard", "1/2")
+    assert result.status == USAGE and "name a directory" in result.stderr and server.requests == []
+
+
+def test_one_file_is_there_after_every_run_without_rows_as_well(program, server):
+    columns = {"a": {"from": "a", "type": "string"}}
+    file = program.pipeline(server.url(), source={"each": None, "query": None, "rows": "list"}, columns=columns,
+                            quality={"unique": None, "min_rows": 0}, sink={"to": str(program.lake / "out.csv"), "partition": None})
+    server.default = b.json_body({"list": [{"a": "x"}]})
+    assert program.run(file).status == OK
+    assert (program.lake / "out.csv").read_text() == "a\nx\n"
+    server.default = b.json_body({"list": []})
+    assert program.run(file).status == OK
+    assert (program.lake / "out.csv").read_text() == "a\n"
+
+
+def test_what_a_killed_run_published_goes_away_when_the_next_one_does_not_bring_it(program, server):
+    strace = shutil.which("strace")
+    if not strace:
+        pytest.skip("strace is not here")
+    columns = {"b": {"from": "b", "type": "string"}}
+    file = program.pipeline(server.url(), source={"each": None, "query": None, "rows": "list"}, columns=columns, quality=None,
+                            sink={"partition": {"place": "b"}})
+    for kill_at in range(1, 7):
+        server.default = b.json_body({"list": [{"b": "x"}, {"b": "wait..."}, {"b": "z"}]})
+        subprocess.run([strace, "-o", "/dev/null", "-e", f"inject=rename:signal=KILL:when={kill_at}", str(program_path()), "run", file,
+                        "--slot", SLOT], env=program.environment({"ASAN_OPTIONS": "detect_leaks=0"}), cwd=program.folder,
+                       capture_output=True, timeout=30)
+        server.default = b.json_body({"list": [{"b": "x"}]})
+        assert program.run(file).status == OK
+        assert set(program.tree()) == {f"weather/place=x/{SLOT_NAME}.csv", RECORD, CATALOG}, kill_at
+
+
+def test_a_run_that_cannot_begin_says_why_in_its_record_too(program, server):
+    server.default = b.ok(delay=1.0)
+    file = program.pipeline(server.url())
+    first = program.start("run", file, "--slot", SLOT)
+    wait_until(lambda: server.requests)
+    second = program.run(file, "--json")
+    assert second.status == LOCKED
+    record = second.json()
+    assert record["status"] == "failed" and record["finished_at"] >= record["started_at"] > "2020"
+    assert "being run already" in record["failures"][0]["error"]
+    assert first.finish().status == OK
+
+
+def test_a_record_stays_small_whatever_items_fail(program, server):
+    server.default = b.status(404)
+    server.script("good", b.ok())
+    with (program.folder / "items.jsonl").open("w") as out:
+        for number in range(400):
+            out.write(json.dumps({"city": f"{number}" + "x" * 60_000, "n": number}) + "\n")
+        out.write('{"city": "good", "n": 400}\n')
+    file = program.pipeline(server.url(), source={"query": {"q": "{n}"}, "each": {"file": "items.jsonl"}}, quality=None)
+    server.script("400", b.ok())
+    result = program.run(file, timeout=60)
+    assert result.status == PARTIAL, result.stderr[-500:]
+    record = program.record()
+    assert record["requests"]["failed"] == 400 and 0 < len(record["failures"]) < 400
+    assert (program.lake / RECORD).stat().st_size < 16 << 20
+
+
+def test_with_two_keys_a_row_that_is_bad_for_one_stands_in_nobodys_way(program, server):
+    columns = {"a": {"from": "a", "type": "bigint"}, "b": {"from": "b", "type": "string"}}
+    server.default = b.json_body({"list": [{"a": 1, "b": "x"}, {"a": 2, "b": "x"}, {"a": 2, "b": "y"}]})
+    file = program.pipeline(server.url(), source={"each": None, "query": None, "rows": "list"}, columns=columns,
+                            quality={"unique": [["a"], ["b"]]})
+    assert program.run(file).status == OK
+    assert program.rows() == [{"a": "1", "b": "x"}, {"a": "2", "b": "y"}]
+    assert len(program.quarantine()) == 1
+
+
+def test_long_cells_are_written_whatever_a_batch_of_them_weighs(program, server):
+    columns = {"n": {"from": "n", "type": "bigint"}, "text": {"from": "text", "type": "string"}}
+    server.default = b.json_body({"list": [{"n": n, "text": "x" * 100_000} for n in range(800)]})
+    file = program.pipeline(server.url(), source={"each": None, "query": None, "rows": "list", "limit": {"body": "100MB", "total": "30s"}},
+                            columns=columns, quality=None)
+    result = program.run(file, timeout=60)
+    assert result.status == OK, result.stderr
+    assert program.data_file().stat().st_size > 80_000_000
 
 
 # Places that cannot be written to.

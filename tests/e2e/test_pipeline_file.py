@@ -241,3 +241,34 @@ def test_the_schema_finds_what_an_editor_can_find(validator, name):
     (old, new), *_ = FAULTS[name]
     assert not list(validator.iter_errors(load(GOOD)))
     assert list(validator.iter_errors(load(GOOD.replace(old, new, 1))))
+
+
+@pytest.mark.parametrize("form, words", [
+    ("%Y-%m-%d %Z", "%z"), ("%d %b", "year, month and day"), ("%H:%M", "year, month and day"), ("%U %Y", "conversion"), ("%Q", "conversion"),
+    ("%Y-%m", "year, month and day"), ("%", "conversion"), ("%Ey-%m-%d", "conversion")])
+def test_a_time_format_that_leaves_the_time_open_is_refused(program, form, words):
+    result = check(program, GOOD.replace("parse: unix", f'parse: "{form}"'))
+    assert result.status == USAGE
+    assert ":8:" in result.stderr and words in result.stderr
+
+
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%Y-%m-%d %H:%M:%S", "%s", "%F %T", "%b %e %Y", "%Y-%j", "%Y-%m-%dT%H:%M:%S%z", "100%% %F"])
+def test_a_time_format_that_gives_a_date_is_taken(program, form):
+    result = check(program, GOOD.replace("parse: unix", f'parse: "{form}"'))
+    assert result.status == OK, result.stderr
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("  to: ./lake", "  to: ./lake\n  partition: { city: city }", "readers would see two"),
+    ("  temperature:", "  CITY: { from: a, type: string }\n  temperature:", "only in case"),
+    ("[city] }", "[[]] }", "no columns"), ("./lake", "./lake/x.parquet", "Parquet"),
+    ("  each:", '  auth: { bearer: "env:" }\n  each:', '"env:" names nothing')])
+def test_what_would_go_wrong_later_is_told_by_check(program, old, new, words):
+    result = check(program, GOOD.replace(old, new, 1))
+    assert result.status == USAGE and words in result.stderr, result.stderr
+
+
+def test_a_table_of_one_column_cannot_hold_null(program):
+    text = re.sub(r"  (temperature|at): .*\n", "", GOOD).replace('"{city}", type: string', '"{city}", type: string, nullable: true')
+    result = check(program, text)
+    assert result.status == USAGE and "one column" in result.stderr
