@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "net/replay.h"
+#include "source/answer.h"
 
 #include <stdlib.h>
 
@@ -19,11 +20,9 @@ struct entry {
     struct lp_item item;
     unsigned attempts;
     int64_t first_us, due_us;
-    struct lp_arena json; /* taken from the spares when the reply comes, given back when it is handed out */
-    json_t *root;
-    bool ok, broke; /* broke: the last try's connection did */
-    int status;
-    struct lp_buf error;
+    struct lp_answer
+        answer; /* its arena is taken from the spares when the reply comes, given back when it is handed out */
+    bool ok;
 };
 
 struct lp_fetch {
@@ -85,8 +84,8 @@ void lp_fetch_free(struct lp_fetch *f)
     lp_http_free(f->http);
     for (size_t i = 0; f->window && i < f->used; i++) {
         lp_item_release(&f->window[i].item);
-        lp_arena_release(&f->window[i].json);
-        lp_buf_release(&f->window[i].error);
+        lp_arena_release(&f->window[i].answer.json);
+        lp_buf_release(&f->window[i].answer.error);
     }
     for (size_t i = 0; i < f->spare_count; i++) lp_arena_release(&f->spares[i]);
     free(f->window);
@@ -111,8 +110,6 @@ void lp_fetch_disown(struct lp_fetch *f)
 
 /* ---- what a reply is ---- */
 
-enum fate { KEEP, TRY_AGAIN, GIVE_UP, STOP, STARVED };
-
 static void say(struct lp_fetch *f, const struct entry *e, const char *what)
 {
     if (!f->options.watch.say) return;
@@ -123,119 +120,19 @@ static void say(struct lp_fetch *f, const struct entry *e, const char *what)
     f->options.watch.say(f->options.watch.who, lp_buf_text(&masked));
 }
 
-static void set_error(struct entry *e, const char *format, ...) LP_PRINTF(2, 3);
-static void set_error(struct entry *e, const char *format, ...)
-{
-    char text[LP_ERR_TEXT_BYTES];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    LP_AUTO(lp_buf) masked = {0};
-    lp_secret_mask(text, strlen(text), &masked);
-    lp_buf_clear(&e->error);
-    lp_text_put_visible(&e->error, lp_buf_text(&masked), masked.len);
-}
-
-static void put_value_text(struct lp_buf *out, const json_t *value)
-{
-    if (!value) lp_buf_puts(out, "absent");
-    else if (json_is_string(value)) lp_buf_put(out, json_string_value(value), json_string_length(value));
-    else lp_json_put_value(out, value);
-}
-
-/* What the API says about its own trouble, in the fields that APIs use for it. */
-static void put_message(struct lp_buf *out, const json_t *root)
-{
-    static const char *const names[] = {"message", "reason", "error_description", "detail", "error"};
-    for (size_t i = 0; i < LP_COUNT(names); i++) {
-        const json_t *value = json_object_get(root, names[i]);
-        if (!json_is_string(value) || !json_string_length(value)) continue;
-        lp_buf_puts(out, " \"");
-        lp_text_cut(out, json_string_value(value), json_string_length(value), 200);
-        lp_buf_putc(out, '"');
-        return;
-    }
-}
-
-static enum fate meet_expectations(struct lp_fetch *f, struct entry *e)
-{
-    for (size_t i = 0; i < f->source->expect.count; i++) {
-        const struct lp_expectation *x = &f->source->expect.list[i];
-        LP_AUTO(lp_buf) text = {0}, message = {0};
-        const json_t *value = lp_path_find(&x->path, e->root);
-        put_value_text(&text, value);
-        if (text.failed) return STARVED;
-        if (value && !strcmp(lp_buf_text(&text), x->text)) continue;
-        put_message(&message, e->root);
-        set_error(e, "%s is %.200s, not %.200s%s", x->name, lp_buf_text(&text), x->text, lp_buf_text(&message));
-        return GIVE_UP;
-    }
-    return KEEP;
-}
-
 static void take_arena(struct lp_fetch *f, struct entry *e)
 {
-    if (f->spare_count) e->json = f->spares[--f->spare_count];
-    else lp_arena_init(&e->json, REPLY_MAX_BYTES);
+    if (f->spare_count) e->answer.json = f->spares[--f->spare_count];
+    else lp_arena_init(&e->answer.json, REPLY_MAX_BYTES);
 }
 
 static void give_arena(struct lp_fetch *f, struct entry *e)
 {
-    if (!e->json.first) return;
-    lp_arena_reset(&e->json);
-    f->spares[f->spare_count++] = e->json;
-    e->json = (struct lp_arena){0};
-    e->root = NULL;
-}
-
-/* A reply that repeats the secret is masked before anybody reads it. */
-static enum lp_code parse_body(struct entry *e, struct lp_slice body, struct lp_err *err)
-{
-    if (!lp_secret_found(body.at, body.len)) return lp_json_parse(&e->json, body.at, body.len, &e->root, err);
-    LP_AUTO(lp_buf) masked = {.max_bytes = body.len * 3 + 64};
-    lp_secret_mask(body.at, body.len, &masked);
-    LP_TRY(lp_buf_code(&masked, "the reply", err));
-    return lp_json_parse(&e->json, masked.data, masked.len, &e->root, err);
-}
-
-static void describe_status(struct entry *e, const struct lp_http_reply *r)
-{
-    struct lp_err ignored;
-    LP_AUTO(lp_buf) message = {0};
-    if (r->body.len && r->body.len < 64 * 1024 && !parse_body(e, r->body, &ignored)) put_message(&message, e->root);
-    set_error(e, "%d%s", r->status, lp_buf_text(&message));
-}
-
-static void describe_not_json(struct entry *e, const struct lp_http_reply *r, const struct lp_err *err)
-{
-    bool html = r->content_type.len >= 9 && !strncasecmp(r->content_type.at, "text/html", 9);
-    set_error(e, "%d, but %s%s", r->status, err->text, html ? " (it is an HTML page)" : "");
-}
-
-/* Reads a reply into the entry; says what is to become of the item, not yet whether a retry is allowed. */
-static enum fate read_reply(struct lp_fetch *f, struct entry *e, const struct lp_http_reply *r)
-{
-    struct lp_err err;
-    enum lp_status_action action;
-    e->status = r->status;
-    e->broke = r->outcome != LP_HTTP_ANSWERED;
-    if (r->outcome != LP_HTTP_ANSWERED) {
-        set_error(e, "%s", r->error);
-        return lp_retry_outcome(r->outcome, r->status) ? TRY_AGAIN : GIVE_UP;
-    }
-    take_arena(f, e);
-    bool ruled = lp_source_status(f->source, r->status, &action);
-    if (ruled || r->status < 200 || r->status > 299) {
-        describe_status(e, r);
-        if (!ruled) return lp_retry_outcome(r->outcome, r->status) ? TRY_AGAIN : GIVE_UP;
-        return action == LP_STATUS_RETRY ? TRY_AGAIN : action == LP_STATUS_STOP ? STOP : GIVE_UP;
-    }
-    if (parse_body(e, r->body, &err)) {
-        describe_not_json(e, r, &err);
-        return err.code == LP_NOMEM ? STARVED : err.code == LP_DATA ? TRY_AGAIN : GIVE_UP;
-    }
-    return meet_expectations(f, e);
+    if (!e->answer.json.first) return;
+    lp_arena_reset(&e->answer.json);
+    f->spares[f->spare_count++] = e->answer.json;
+    e->answer.json = (struct lp_arena){0};
+    e->answer.root = NULL;
 }
 
 static enum lp_code write_record(struct lp_fetch *f, const struct entry *e, const struct lp_http_reply *r,
@@ -254,8 +151,8 @@ static void end_item(struct lp_fetch *f, struct entry *e, bool ok)
     if (ok) f->stats.ok++;
     else f->stats.failed++;
     if (!ok) give_arena(f, e);
-    f->held_bytes += e->json.used_bytes;
-    say(f, e, ok ? "answered" : lp_buf_text(&e->error));
+    f->held_bytes += e->answer.json.used_bytes;
+    say(f, e, ok ? "answered" : lp_buf_text(&e->answer.error));
 }
 
 static void wait_for_retry(struct lp_fetch *f, struct entry *e, int64_t wait_ms)
@@ -272,40 +169,41 @@ static enum lp_code stop_run(const struct entry *e, struct lp_err *err)
 {
     LP_AUTO(lp_buf) label = {0};
     lp_item_put_label(&e->item, &label);
-    bool denied = e->status == 401 || e->status == 403;
+    bool denied = e->answer.status == 401 || e->answer.status == 403;
     return lp_fail(err, denied ? LP_AUTH : LP_REMOTE, "%s: %s; on_status says to stop", lp_buf_text(&label),
-                   lp_buf_text(&e->error));
+                   lp_buf_text(&e->answer.error));
 }
 
 static enum lp_code take_reply(struct lp_fetch *f, struct entry *e, const struct lp_http_reply *r, struct lp_err *err)
 {
-    enum fate fate = read_reply(f, e, r);
+    take_arena(f, e);
+    enum lp_fate fate = lp_answer_read(&e->answer, f->source, r);
     bool replayed = f->options.replay_folder;
-    if (fate == STARVED) return lp_nomem(err);
-    if (fate == TRY_AGAIN && !replayed) {
+    if (fate == LP_FATE_STARVED) return lp_nomem(err);
+    if (fate == LP_FATE_TRY_AGAIN && !replayed) {
         int64_t elapsed_ms = (lp_clock_monotonic_us() - e->first_us) / 1000;
         struct lp_retry_verdict v =
             lp_retry_decide(&f->policy, e->attempts, elapsed_ms, true, lp_retry_after_ms(r, lp_clock_now_us()),
                             lp_retry_random(&f->random));
         char text[LP_ERR_TEXT_BYTES];
-        snprintf(text, sizeof text, "%.800s; %s", lp_buf_text(&e->error), v.why);
-        set_error(e, "%s", text);
+        snprintf(text, sizeof text, "%.800s; %s", lp_buf_text(&e->answer.error), v.why);
+        lp_answer_fail(&e->answer, "%s", text);
         if (v.retry) {
             give_arena(f, e);
-            say(f, e, lp_buf_text(&e->error));
+            say(f, e, lp_buf_text(&e->answer.error));
             wait_for_retry(f, e, v.wait_ms);
             return LP_OK;
         }
-    } else if (fate == GIVE_UP && r->outcome == LP_HTTP_ANSWERED) {
+    } else if (fate == LP_FATE_GIVE_UP && r->outcome == LP_HTTP_ANSWERED) {
         enum lp_status_action ignored;
         char text[LP_ERR_TEXT_BYTES];
-        snprintf(text, sizeof text, "%.800s; not retried%s", lp_buf_text(&e->error),
+        snprintf(text, sizeof text, "%.800s; not retried%s", lp_buf_text(&e->answer.error),
                  lp_source_status(f->source, r->status, &ignored) ? " (on_status)" : "");
-        set_error(e, "%s", text);
+        lp_answer_fail(&e->answer, "%s", text);
     }
     LP_TRY(write_record(f, e, r, err));
-    end_item(f, e, fate == KEEP);
-    return fate == STOP ? stop_run(e, err) : LP_OK;
+    end_item(f, e, fate == LP_FATE_KEEP);
+    return fate == LP_FATE_STOP ? stop_run(e, err) : LP_OK;
 }
 
 /* ---- sending ---- */
@@ -328,7 +226,7 @@ static enum lp_code replay(struct lp_fetch *f, struct entry *e, struct lp_err *e
                                        (size_t)f->source->limit.body_bytes, &f->storage, &r, &local);
     if (!code) return take_reply(f, e, &r, err);
     if (code == LP_NOMEM) return lp_nomem(err);
-    set_error(e, "%s", local.text);
+    lp_answer_fail(&e->answer, "%s", local.text);
     end_item(f, e, false);
     return LP_OK;
 }
@@ -351,7 +249,7 @@ static enum lp_code send_request(struct lp_fetch *f, struct entry *e, struct lp_
                                     .basic_user = basic ? auth->name : NULL,
                                     .basic_secret = basic ? auth->value : NULL,
                                     .user = e,
-                                    .fresh_connection = e->broke,
+                                    .fresh_connection = e->answer.broke,
                                     .total_ms = lp_retry_time_left_ms(&f->policy, (now - e->first_us) / 1000)};
         code = lp_http_start(f->http, &q, &local);
     }
@@ -360,7 +258,7 @@ static enum lp_code send_request(struct lp_fetch *f, struct entry *e, struct lp_
         return LP_OK;
     }
     if (code == LP_NOMEM || code == LP_IO) return lp_fail(err, code, "%s", local.text);
-    set_error(e, "%s", local.text);
+    lp_answer_fail(&e->answer, "%s", local.text);
     end_item(f, e, false);
     return LP_OK;
 }
@@ -385,7 +283,7 @@ static enum lp_code send_retry(struct lp_fetch *f, struct entry *e, int64_t *rat
     f->stats.waiting--;
     if (!late) return send_request(f, e, err);
     f->stats.retried--;
-    lp_buf_puts(&e->error, "; its deadline passed while it waited for the rate");
+    lp_buf_puts(&e->answer.error, "; its deadline passed while it waited for the rate");
     end_item(f, e, false);
     return LP_OK;
 }
@@ -450,8 +348,8 @@ static enum lp_code send_new(struct lp_fetch *f, int64_t *wait_us, struct lp_err
         f->count++;
         f->stats.total++;
         e->attempts = 0;
-        e->broke = false;
-        lp_buf_clear(&e->error);
+        e->answer.broke = false;
+        lp_buf_clear(&e->answer.error);
         LP_TRY(send_request(f, e, err));
     }
     return LP_OK;
@@ -477,7 +375,7 @@ static enum lp_code receive(struct lp_fetch *f, int64_t wait_us, struct lp_err *
 static void release_head(struct lp_fetch *f)
 {
     struct entry *e = &f->window[f->head];
-    f->held_bytes -= e->json.used_bytes < f->held_bytes ? e->json.used_bytes : f->held_bytes;
+    f->held_bytes -= e->answer.json.used_bytes < f->held_bytes ? e->answer.json.used_bytes : f->held_bytes;
     give_arena(f, e);
     e->state = FREE;
     f->head = (f->head + 1) % f->window_size;
@@ -493,9 +391,9 @@ enum lp_code lp_fetch_next(struct lp_fetch *f, struct lp_reply *reply, bool *mor
         if (f->count && head->state == DONE) {
             *reply = (struct lp_reply){.item = &head->item,
                                        .ok = head->ok,
-                                       .root = head->root,
-                                       .error = lp_buf_text(&head->error),
-                                       .status = head->status};
+                                       .root = head->answer.root,
+                                       .error = lp_buf_text(&head->answer.error),
+                                       .status = head->answer.status};
             bind_item(f, &head->item, &reply->bindings);
             f->handed_out = *more = true;
             return LP_OK;
