@@ -51,7 +51,6 @@ class Result:
     stdout: str
     stderr: str
     seconds: float
-    peak_bytes: int
     dumped_core: bool
 
     def json(self):
@@ -94,7 +93,7 @@ class Running:
         self.process.returncode = os.waitstatus_to_exitcode(state)  # it has been waited for
         out, err = self._out.read_bytes(), self._err.read_bytes()
         result = Result(self.process.returncode, out.decode("utf-8", "surrogateescape"),
-                        err.decode("utf-8", "surrogateescape"), seconds, usage.ru_maxrss * 1024,
+                        err.decode("utf-8", "surrogateescape"), seconds,
                         os.WCOREDUMP(state))
         for alarm in ("AddressSanitizer", "LeakSanitizer", "runtime error:", "MemorySanitizer", "UndefinedBehavior"):
             assert alarm not in result.stderr, result.stderr
