@@ -82,7 +82,7 @@ class Running:
     def finish(self, timeout=30):
         until, pid = time.monotonic() + timeout, 0
         while not pid:
-            pid, state, usage = os.wait4(self.pid, os.WNOHANG)
+            pid, state = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 break
             if time.monotonic() > until:
