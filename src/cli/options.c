@@ -108,7 +108,7 @@ const struct lp_option lp_options[] = {
     {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601; now, cut to the minute, when left out",
      LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN, set_slot},
     {"to", 0, "PLACE", "write here instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN, set_to},
-    {"shard", 0, "I/N", "take only every N-th item, beginning with the I-th; shards write files of their own, so share a slot in one way", LP_CMD_PLAN | LP_CMD_RUN, set_shard},
+    {"shard", 0, "I/N", "take only every N-th item, beginning with the I-th, into files of its own", LP_CMD_PLAN | LP_CMD_RUN, set_shard},
     {"replay", 0, "DIR", "answer requests from the replies recorded in DIR; no network", LP_CMD_PREVIEW | LP_CMD_RUN,
      set_replay},
     {"record", 0, "DIR", "keep the replies in DIR, one file per item", LP_CMD_PREVIEW | LP_CMD_RUN, set_record},
