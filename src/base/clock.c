@@ -260,6 +260,13 @@ size_t lp_date_format(int64_t days, char out[LP_TIME_TEXT_BYTES])
     return (size_t)(at - out);
 }
 
+bool lp_time_format_known(const char *format)
+{
+    for (const char *at = format; (at = strchr(at, '%')); at++)
+        if (!*++at || !strchr("aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%", *at)) return false;
+    return true;
+}
+
 size_t lp_time_format(int64_t us, const char *format, char *out, size_t out_bytes)
 {
     struct lp_civil c = lp_civil_of(us);

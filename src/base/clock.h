@@ -43,6 +43,8 @@ size_t lp_time_format_slot(int64_t us, char out[LP_TIME_TEXT_BYTES]);
 size_t lp_date_format(int64_t days, char out[LP_TIME_TEXT_BYTES]);
 /* strftime in UTC and the C locale; 0 when it does not fit. */
 size_t lp_time_format(int64_t us, const char *format, char *out, size_t out_bytes);
+/* Does every conversion of the format mean something to strftime? */
+bool lp_time_format_known(const char *format);
 
 /* "500ms", "30s", "2m", "1h", "1d"; a bare 0 too. */
 bool lp_duration_parse(const char *text, int64_t *ms);

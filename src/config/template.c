@@ -175,7 +175,7 @@ static void check_format(struct lp_reading *r, const struct lp_template *t, cons
     size_t width = strlen(p->name) + (p->format ? strlen(p->format) + 1 : 0) + 2;
     if (p->variable != LP_VARIABLE_SLOT)
         fault(r, t->node, p->offset, width, "only {slot:…} takes one", "a format belongs to a time");
-    else if (!lp_time_format(0, p->format, shown, sizeof shown))
+    else if (!lp_time_format_known(p->format) || !lp_time_format(0, p->format, shown, sizeof shown))
         fault(r, t->node, p->offset, width, "write it as strftime does: {slot:%Y-%m-%d}", "the format gives no text");
 }
 

@@ -147,7 +147,7 @@ static void bind_partition(struct lp_reading *r, struct lp_partition *p, const s
     if (p->format && type != LP_TYPE_TIMESTAMP && type != LP_TYPE_DATE)
         lp_node_fault(r, p->node, "leave it out", "partition %s: a format belongs to a timestamp or date, not %s",
                       p->name, lp_type_name(type));
-    else if (p->format && !lp_time_format(0, p->format, shown, sizeof shown))
+    else if (p->format && (!lp_time_format_known(p->format) || !lp_time_format(0, p->format, shown, sizeof shown)))
         lp_node_fault(r, p->node, "write it as strftime does: observed_at:%Y-%m-%d",
                       "partition %s: the format gives no text", p->name);
     else if (!p->format && type == LP_TYPE_TIMESTAMP)

@@ -94,7 +94,9 @@ enum lp_fate lp_answer_read(struct lp_answer *a, const struct lp_source *s, cons
     if (ruled || r->status < 200 || r->status > 299) {
         describe_status(a, r);
         if (!ruled) return lp_retry_outcome(r->outcome, r->status) ? LP_FATE_TRY_AGAIN : LP_FATE_GIVE_UP;
-        return action == LP_STATUS_RETRY ? LP_FATE_TRY_AGAIN : action == LP_STATUS_STOP ? LP_FATE_STOP : LP_FATE_GIVE_UP;
+        return action == LP_STATUS_RETRY  ? LP_FATE_TRY_AGAIN
+               : action == LP_STATUS_STOP ? LP_FATE_STOP
+                                          : LP_FATE_GIVE_UP;
     }
     if (parse_body(a, r->body, &err)) {
         describe_not_json(a, r, &err);

@@ -175,6 +175,18 @@ static void read_time_form(struct lp_reading *r, struct lp_column *c, const stru
                       "parse: \"%.60s\" is not known", c->parse);
 }
 
+/* A value without variables fits its column or never will. */
+static void check_constant(struct lp_reading *r, const struct lp_column *c, const struct lp_node *n)
+{
+    LP_AUTO(lp_buf) text = {0};
+    struct lp_value value;
+    if (!c->type_known || !c->value.part_count || !lp_template_is_constant(&c->value)) return;
+    lp_template_put(&c->value, NULL, NULL, NULL, &text);
+    if (!lp_value_parse(c, (struct lp_slice){lp_buf_text(&text), text.len}, &value))
+        lp_node_fault(r, n, "write it as the column's values are", "value: \"%.60s\" is not of type %s",
+                      lp_buf_text(&text), lp_type_name(c->type));
+}
+
 /* What the fields of one column must agree on. */
 static void check_column(struct lp_reading *r, struct lp_column *c, const struct lp_node *map)
 {
@@ -188,6 +200,7 @@ static void check_column(struct lp_reading *r, struct lp_column *c, const struct
         lp_node_fault(r, lp_node_get(map, "value")->key, "keep one of the two", "column \"%s\" has both from and value",
                       c->name);
     read_time_form(r, c, map);
+    if (templated) check_constant(r, c, lp_node_get(map, "value"));
     if (c->unit_from && c->type_known && c->type != LP_TYPE_DOUBLE)
         lp_node_fault(r, unit, "write type: double", "only a double can be converted from one unit to another");
     if (c->fallback && c->type_known && !lp_value_parse(c, lp_slice_of(c->fallback), &value))

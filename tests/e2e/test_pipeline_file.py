@@ -260,7 +260,9 @@ def test_a_time_format_that_gives_a_date_is_taken(program, form):
 @pytest.mark.parametrize("old, new, words", [
     ("  to: ./lake", "  to: ./lake\n  partition: { city: city }", "readers would see two"),
     ("  temperature:", "  CITY: { from: a, type: string }\n  temperature:", "only in case"),
-    ("[city] }", "[[]] }", "no columns"), ("./lake", "./lake/x.parquet", "Parquet"),
+    ("[city] }", "[[]] }", "no columns"), ("at: { from: dt, type: timestamp, parse: unix }", "at: { value: soon, type: timestamp }", '"soon" is not of type'),
+    ("at: { from: dt, type: timestamp, parse: unix }", 'at: { value: "{slot:%Q}", type: string }', "the format gives no text"),
+    ("  to: ./lake", '  to: ./lake\n  partition: { day: "at:%Q" }', "the format gives no text"), ("./lake", "./lake/x.parquet", "Parquet"),
     ("  each:", '  auth: { bearer: "env:" }\n  each:', '"env:" names nothing')])
 def test_what_would_go_wrong_later_is_told_by_check(program, old, new, words):
     result = check(program, GOOD.replace(old, new, 1))
