@@ -23,7 +23,7 @@ static const struct {
     const char *name, *meaning;
 } variables[] = {
     {"HTTPS_PROXY, NO_PROXY", "the proxy for requests, and the hosts asked without it"},
-    {"CURL_CA_BUNDLE, SSL_CERT_FILE", "the certificates that servers are checked against"},
+    {"CURL_CA_BUNDLE, SSL_CERT_FILE, SSL_CERT_DIR", "the certificates that servers are checked against"},
     {"NO_COLOR", "no colours, when it is set"},
 };
 

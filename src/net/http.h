@@ -6,7 +6,8 @@
  *          out to be closed is replaced without a word.
  *          Redirects are followed for GET and HEAD within the same scheme, host and port, five at most.
  *          Certificates are always verified, against the file named by CURL_CA_BUNDLE or SSL_CERT_FILE, else the folder
- *          SSL_CERT_DIR, else Debian's bundle. HTTPS_PROXY, ALL_PROXY and NO_PROXY mean what they mean to curl.
+ *          SSL_CERT_DIR, else the system's folder, or its bundle where there is none. HTTPS_PROXY, ALL_PROXY and NO_PROXY
+ *          mean what they mean to curl for https; plain http goes to this machine alone and through no proxy.
  * Owns:    what lp_http_start is given is copied, except `body` and `user`: borrowed until lp_http_finish. A reply's
  *          slices are borrowed until lp_http_finish, error text is inside the struct. lp_http_free ends what is in
  *          flight.

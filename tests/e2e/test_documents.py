@@ -106,8 +106,6 @@ def test_make_help_names_every_target():
 
 
 def test_make_install_puts_everything_where_it_belongs(program, tmp_path):
-    if not (ROOT / "build" / "release" / "build.ninja").exists():
-        pytest.skip("there is no release build to install")
     stage = tmp_path / "stage"
     done = subprocess.run(["make", "install", "PREFIX=/opt/lp", f"DESTDIR={stage}"], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

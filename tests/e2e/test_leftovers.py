@@ -400,8 +400,7 @@ def test_one_file_is_there_after_every_run_without_rows_as_well(program, server)
 
 def test_what_a_killed_run_published_goes_away_when_the_next_one_does_not_bring_it(program, server):
     strace = shutil.which("strace")
-    if not strace:
-        pytest.skip("strace is not here")
+    assert strace, "strace is missing; scripts/deps --test installs it"
     columns = {"b": {"from": "b", "type": "string"}}
     file = program.pipeline(server.url(), source={"each": None, "query": None, "rows": "list"}, columns=columns, quality=None,
                             sink={"partition": {"place": "b"}})

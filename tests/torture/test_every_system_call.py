@@ -16,7 +16,7 @@ from harness.runner import FAILED, OK, SLOT, is_sanitized, program_path
 
 CALLS = ["write", "fsync", "rename", "unlink", "mkdir", "openat", "flock"]
 STRACE = shutil.which("strace")
-pytestmark = pytest.mark.skipif(not STRACE, reason="strace is not here")
+assert STRACE, "strace is missing; scripts/deps --test installs it"
 
 PIPELINE = """pipeline: weather
 source:
