@@ -1,5 +1,6 @@
 #include "lake/store.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum lp_code lp_store_check_key(const char *key, struct lp_err *err)
@@ -45,6 +46,54 @@ enum lp_code lp_store_put(struct lp_store *s, const char *key, const void *bytes
 enum lp_code lp_store_open(const char *to, struct lp_store **out, struct lp_err *err)
 {
     return lp_store_dir_new(to, out, err);
+}
+
+void lp_lock_release(struct lp_lock **l)
+{
+    struct lp_lock *lock = *l;
+    *l = NULL;
+    if (lock) lock->ops->release(lock);
+}
+
+bool lp_store_key_is_hidden(const char *key)
+{
+    return *key == '.' || strstr(key, "/.");
+}
+
+enum lp_code lp_listing_add(struct lp_listing *l, const char *key, size_t key_len, uint64_t bytes, const char *version,
+                            struct lp_err *err)
+{
+    if (!l->arena.max_bytes) l->arena.max_bytes = LP_LISTING_BYTES;
+    if (l->count == l->cap) {
+        size_t cap = l->cap ? l->cap * 2 : 64;
+        struct lp_listed *list = reallocarray(l->list, cap, sizeof *list);
+        if (!list) return lp_nomem(err);
+        l->list = list;
+        l->cap = cap;
+    }
+    struct lp_listed *entry = &l->list[l->count];
+    *entry = (struct lp_listed){lp_arena_strndup(&l->arena, key, key_len), bytes, ""};
+    if (*version) entry->version = lp_arena_strdup(&l->arena, version);
+    if (!entry->key || !entry->version) return lp_arena_code(&l->arena, err);
+    l->count++;
+    return LP_OK;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct lp_listed *)a)->key, ((const struct lp_listed *)b)->key);
+}
+
+void lp_listing_sort(struct lp_listing *l)
+{
+    if (l->count) qsort(l->list, l->count, sizeof *l->list, by_key);
+}
+
+void lp_listing_release(struct lp_listing *l)
+{
+    lp_arena_release(&l->arena);
+    free(l->list);
+    *l = (struct lp_listing){0};
 }
 
 void lp_store_free(struct lp_store *s)

@@ -22,7 +22,9 @@ struct dir_upload {
     struct lp_upload upload;
     struct lp_newfile file;
 };
-struct lp_lock {
+struct dir_lock {
+    struct lp_lock lock;
+    struct dir_store *store;
     struct lp_filelock file;
     bool has_parts; /* the first lock's folder of parts is the store's */
 };
@@ -113,25 +115,103 @@ static enum lp_code remove_object(struct lp_store *s, const char *key, struct lp
     return code;
 }
 
-static void unlock(struct lp_store *s, struct lp_lock **lock)
+/* ---- listing ---- */
+
+struct walk {
+    struct lp_listing *out;
+    const char *after;
+    struct lp_buf path, key; /* of the folder being read, each with its slash */
+    size_t depth;
+};
+
+#define WALK_DEPTH 64
+
+static enum lp_code walk_folder(struct walk *w, struct lp_err *err);
+
+static enum lp_code walk_entry(struct walk *w, int folder, const char *name, struct lp_err *err)
 {
-    struct dir_store *d = (struct dir_store *)s;
-    if (!*lock) return;
-    if ((*lock)->has_parts) {
+    struct stat st;
+    size_t path_len = w->path.len, key_len = w->key.len;
+    enum lp_code code = LP_OK;
+    if (*name == '.' || fstatat(folder, name, &st, 0)) return LP_OK; /* gone since, or a link that leads nowhere */
+    lp_buf_puts(&w->key, name);
+    if (S_ISDIR(st.st_mode)) {
+        lp_buf_printf(&w->path, "%s/", name);
+        lp_buf_putc(&w->key, '/');
+        code = walk_folder(w, err);
+    } else if (S_ISREG(st.st_mode) && !w->key.failed && strcmp(lp_buf_text(&w->key), w->after) > 0) {
+        code = lp_listing_add(w->out, w->key.data, w->key.len, (uint64_t)st.st_size, "", err);
+    }
+    if (!code) code = lp_buf_code(&w->key, "a file's name", err);
+    if (code) return code;
+    w->path.data[w->path.len = path_len] = '\0';
+    w->key.data[w->key.len = key_len] = '\0';
+    return LP_OK;
+}
+
+static enum lp_code walk_folder(struct walk *w, struct lp_err *err)
+{
+    enum lp_code code = LP_OK;
+    LP_TRY(lp_buf_code(&w->path, "a folder's name", err));
+    DIR *open = opendir(lp_buf_text(&w->path));
+    if (!open && (errno == ENOENT || errno == ENOTDIR)) return LP_OK;
+    if (!open) return lp_fail_errno(err, "%s: cannot read the folder", lp_buf_text(&w->path));
+    if (++w->depth > WALK_DEPTH)
+        code = lp_fail(err, LP_LIMIT, "%s: folders lie more than %d deep", lp_buf_text(&w->path), WALK_DEPTH);
+    while (!code) {
+        errno = 0;
+        const struct dirent *e = readdir(open);
+        if (!e && errno) code = lp_fail_errno(err, "%s: cannot read the folder", lp_buf_text(&w->path));
+        if (!e) break;
+        code = walk_entry(w, dirfd(open), e->d_name, err);
+    }
+    w->depth--;
+    closedir(open);
+    return code;
+}
+
+static enum lp_code list(struct lp_store *s, const char *prefix, const char *after, struct lp_listing *out,
+                         struct lp_err *err)
+{
+    struct walk w = {.out = out, .after = after, .path.max_bytes = 1 << 16, .key.max_bytes = 1 << 16};
+    lp_buf_printf(&w.path, "%s/%s", ((const struct dir_store *)s)->root, prefix);
+    lp_buf_puts(&w.key, prefix);
+    enum lp_code code = walk_folder(&w, err);
+    lp_buf_release(&w.path);
+    lp_buf_release(&w.key);
+    lp_listing_sort(out);
+    return code;
+}
+
+/* ---- the lock ---- */
+
+/* The system holds it for as long as the descriptor is open. */
+static enum lp_code renew(struct lp_lock *l, struct lp_err *err)
+{
+    (void)l, (void)err;
+    return LP_OK;
+}
+
+static void release(struct lp_lock *lock)
+{
+    struct dir_lock *l = (struct dir_lock *)lock;
+    struct dir_store *d = l->store;
+    if (l->has_parts) {
         rmdir(d->parts);
         free(d->parts);
         d->parts = NULL;
         d->part_count = 0;
     }
-    lp_filelock_release(&(*lock)->file);
-    free(*lock);
-    *lock = NULL;
+    lp_filelock_release(&l->file);
+    free(l);
 }
+
+static const struct lp_lock_ops lock_ops = {renew, release};
 
 static enum lp_code lock(struct lp_store *s, const char *key, struct lp_lock **out, struct lp_err *err)
 {
     LP_TRY(lp_store_check_key(key, err));
-    struct lp_lock *l = calloc(1, sizeof *l);
+    struct dir_lock *l = calloc(1, sizeof *l);
     char *path = path_of(s, key);
     enum lp_code code = l && path ? lp_filelock_take(&l->file, path, err) : lp_nomem(err);
     free(path);
@@ -139,12 +219,13 @@ static enum lp_code lock(struct lp_store *s, const char *key, struct lp_lock **o
         free(l);
         return code;
     }
-    struct dir_store *d = (struct dir_store *)s;
-    *out = l;
+    struct dir_store *d = l->store = (struct dir_store *)s;
+    l->lock.ops = &lock_ops;
+    *out = &l->lock;
     if (d->parts) return LP_OK;
     if (asprintf(&d->parts, "%s.parts", l->file.path) < 0) {
         d->parts = NULL;
-        unlock(s, out);
+        lp_lock_release(out);
         return lp_nomem(err);
     }
     l->has_parts = true;
@@ -166,7 +247,7 @@ static void free_store(struct lp_store *s)
     free(s);
 }
 
-static const struct lp_store_ops ops = {"file", begin, read_object, remove_object, lock, unlock, put_url, free_store};
+static const struct lp_store_ops ops = {"file", begin, read_object, remove_object, list, lock, put_url, free_store};
 
 enum lp_code lp_store_dir_new(const char *root, struct lp_store **out, struct lp_err *err)
 {

@@ -123,6 +123,7 @@ static enum lp_code take_replies(struct work *w, struct lp_err *err)
         LP_TRY(lp_fetch_next(w->fetch, &reply, &more, err));
         if (!more) return LP_OK;
         LP_TRY(reply.ok ? take_rows(w, &reply, err) : note_failed_item(w, reply.item, reply.error, err));
+        if (w->lock) LP_TRY(w->lock->ops->renew(w->lock, err));
         LP_TRY(lp_cancel_check(err));
     }
 }
@@ -161,6 +162,7 @@ static enum lp_code publish(struct work *w, struct lp_err *err)
 {
     struct lp_pipeline *p = w->pipeline;
     LP_TRY(lp_cancel_check(err));
+    LP_TRY(w->lock->ops->renew(w->lock, err));
     /* Where the rows choose their files, another run may choose others: see lp_record_put_intent. */
     w->intent = !lp_sink_one_partition(&p->sink);
     if (w->intent) LP_TRY(lp_record_put_intent(w->store, &w->layout, &w->output, lp_buf_text(&w->earlier_keys), err));
@@ -230,7 +232,7 @@ static void release(struct work *w)
     lp_judge_release(&w->judge);
     lp_batch_release(&w->batch);
     lp_buf_release(&w->earlier_keys);
-    if (w->store) w->store->ops->unlock(w->store, &w->lock);
+    lp_lock_release(&w->lock);
     lp_store_free(w->store);
 }
 

@@ -19,7 +19,9 @@ struct memory_upload {
     struct memory_object *object; /* not in the store's list yet */
     struct lp_err failure;
 };
-struct lp_lock {
+struct memory_lock {
+    struct lp_lock lock;
+    struct memory_store *store;
     struct memory_object *held;
 };
 
@@ -120,25 +122,41 @@ static enum lp_code memory_remove(struct lp_store *s, const char *key, struct lp
     return LP_OK;
 }
 
-static enum lp_code memory_lock(struct lp_store *s, const char *key, struct lp_lock **out, struct lp_err *err)
+static enum lp_code memory_list(struct lp_store *s, const char *prefix, const char *after, struct lp_listing *out,
+                                struct lp_err *err)
 {
-    LP_TRY(lp_store_check_key(key, err));
-    LP_TRY(lp_store_check_key(key, err));
-    struct memory_object **at = object_find(&((struct memory_store *)s)->locks, key);
-    if (*at) return lp_fail(err, LP_LOCKED, "another run holds %s", key);
-    struct lp_lock *l = calloc(1, sizeof *l);
-    if (!l) return lp_nomem(err);
-    l->held = *at = object_new(key);
-    *out = l;
+    for (const struct memory_object *o = ((struct memory_store *)s)->objects; o; o = o->next)
+        if (!strncmp(o->key, prefix, strlen(prefix)) && strcmp(o->key, after) > 0 && !lp_store_key_is_hidden(o->key))
+            LP_TRY(lp_listing_add(out, o->key, strlen(o->key), o->bytes.len, "", err));
+    lp_listing_sort(out);
     return LP_OK;
 }
 
-static void memory_unlock(struct lp_store *s, struct lp_lock **lock)
+static enum lp_code memory_renew(struct lp_lock *l, struct lp_err *err)
 {
-    if (!*lock) return;
-    drop(&((struct memory_store *)s)->locks, (*lock)->held->key);
-    free(*lock);
-    *lock = NULL;
+    (void)l, (void)err;
+    return LP_OK;
+}
+
+static void memory_release(struct lp_lock *lock)
+{
+    struct memory_lock *l = (struct memory_lock *)lock;
+    drop(&l->store->locks, l->held->key);
+    free(l);
+}
+
+static enum lp_code memory_lock(struct lp_store *s, const char *key, struct lp_lock **out, struct lp_err *err)
+{
+    static const struct lp_lock_ops ops = {memory_renew, memory_release};
+    LP_TRY(lp_store_check_key(key, err));
+    struct memory_object **at = object_find(&((struct memory_store *)s)->locks, key);
+    if (*at) return lp_fail(err, LP_LOCKED, "another run holds %s", key);
+    struct memory_lock *l = calloc(1, sizeof *l);
+    if (!l) return lp_nomem(err);
+    *l = (struct memory_lock){.lock.ops = &ops, .store = (struct memory_store *)s};
+    l->held = *at = object_new(key);
+    *out = &l->lock;
+    return LP_OK;
 }
 
 static void memory_put_url(const struct lp_store *s, const char *key, struct lp_buf *out)
@@ -157,8 +175,8 @@ static void memory_free(struct lp_store *s)
 
 struct lp_store *memory_store_new(void)
 {
-    static const struct lp_store_ops ops = {"memory",    memory_begin,  memory_read,    memory_remove,
-                                            memory_lock, memory_unlock, memory_put_url, memory_free};
+    static const struct lp_store_ops ops = {"memory",    memory_begin, memory_read,    memory_remove,
+                                            memory_list, memory_lock,  memory_put_url, memory_free};
     struct memory_store *m = calloc(1, sizeof *m);
     if (!m) abort();
     m->store.ops = &ops;

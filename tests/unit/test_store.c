@@ -411,13 +411,53 @@ static void a_lock_is_held_by_one_until_it_is_given_back(void **state)
     assert_null(second);
     assert_ok(s->ops->lock(s, "_runs/p/.other.lock", &other, &err));
     assert_code(s->ops->lock(s, "_runs/p/.slot.lock", &second, &err), LP_LOCKED);
-    s->ops->unlock(s, &first);
+    lp_lock_release(&first);
     assert_null(first);
-    s->ops->unlock(s, &first);
+    lp_lock_release(&first);
     assert_ok(s->ops->lock(s, "_runs/p/.slot.lock", &second, &err));
     assert_code(s->ops->lock(s, "_runs/p/.other.lock", &first, &err), LP_LOCKED);
-    s->ops->unlock(s, &second);
-    s->ops->unlock(s, &other);
+    lp_lock_release(&second);
+    lp_lock_release(&other);
+}
+
+static void who_holds_a_lock_can_renew_it(void **state)
+{
+    struct lp_store *s = store_of(state);
+    struct lp_lock *held = NULL, *other = NULL;
+    assert_ok(s->ops->lock(s, "_runs/p/.slot.lock", &held, &err));
+    for (int i = 0; i < 3; i++) assert_ok(held->ops->renew(held, &err));
+    assert_code(s->ops->lock(s, "_runs/p/.slot.lock", &other, &err), LP_LOCKED);
+    lp_lock_release(&held);
+}
+
+static void assert_lists(struct lp_store *s, const char *prefix, const char *after, const char *expected)
+{
+    LP_AUTO(lp_buf) text = {0};
+    LP_AUTO(lp_listing) keys = {0};
+    assert_ok(s->ops->list(s, prefix, after, &keys, &err));
+    for (size_t i = 0; i < keys.count; i++)
+        lp_buf_printf(&text, "%s %llu\n", keys.list[i].key, (unsigned long long)keys.list[i].bytes);
+    assert_string_equal(lp_buf_text(&text), expected);
+}
+
+static void a_listing_has_the_keys_below_a_folder_in_the_order_of_their_bytes(void **state)
+{
+    struct lp_store *s = store_of(state);
+    struct lp_upload *u = begin(s, "t/dt=3/unseen.csv");
+    assert_lists(s, "", "", "");
+    put(s, "t/dt=2/b.csv", "22");
+    put(s, "t/dt=1/a b+c.csv", "1");
+    put(s, "t/dt=1-x/ü.csv", "333");
+    put(s, "_runs/p/.slot.keys", "hidden");
+    put(s, "_runs/p/20121001T180000Z.json", "{}");
+    put(s, "other/z", "");
+    assert_lists(s, "t/", "", "t/dt=1-x/ü.csv 3\nt/dt=1/a b+c.csv 1\nt/dt=2/b.csv 2\n");
+    assert_lists(s, "t/", "t/dt=1/a b+c.csv", "t/dt=2/b.csv 2\n");
+    assert_lists(s, "t/dt=1/", "", "t/dt=1/a b+c.csv 1\n");
+    assert_lists(s, "_runs/", "", "_runs/p/20121001T180000Z.json 2\n");
+    assert_lists(s, "nothing/", "", "");
+    assert_lists(s, "", "other", "other/z 0\nt/dt=1-x/ü.csv 3\nt/dt=1/a b+c.csv 1\nt/dt=2/b.csv 2\n");
+    lp_upload_abort(&u);
 }
 
 static void an_address_ends_in_its_key(void **state)
@@ -494,6 +534,8 @@ int main(void)
         CONTRACT(an_upload_that_failed_can_be_aborted),
         CONTRACT(put_of_what_does_not_fit_leaves_nothing),
         CONTRACT(a_lock_is_held_by_one_until_it_is_given_back),
+        CONTRACT(who_holds_a_lock_can_renew_it),
+        CONTRACT(a_listing_has_the_keys_below_a_folder_in_the_order_of_their_bytes),
         CONTRACT(an_address_ends_in_its_key),
         CONTRACT(any_history_leaves_what_was_committed_last),
     };
