@@ -1,6 +1,6 @@
 #include "source/source.h"
 
-#include "base/file.h"
+#include "aws/secret_place.h"
 #include "base/secret.h"
 #include "source/each.h"
 #include "source/url.h"
@@ -9,28 +9,9 @@
 
 static const char *const auth_keys[] = {"query", "header", "bearer", "basic", "secret"};
 
-static bool secret_place(struct lp_reading *r, const struct lp_node *n, const char *text)
-{
-    if (!strncmp(text, "ssm:", 4) || !strncmp(text, "secretsmanager:", 15)) {
-        lp_node_fault(r, n, "keep it in the environment (env:NAME) or in a file (file:PATH) for now",
-                      "secrets from AWS (%.*s) are not built into this version", (int)strcspn(text, ":"), text);
-        return false;
-    }
-    if (!strcmp(text, "env:") || !strcmp(text, "file:")) {
-        lp_node_fault(r, n, "write the name of a variable or of a file behind it", "\"%s\" names nothing", text);
-        return false;
-    }
-    if ((!strncmp(text, "env:", 4) && text[4]) || (!strncmp(text, "file:", 5) && text[5])) return true;
-    (void)!lp_secret_add(text, strlen(text), NULL); /* so that the excerpt does not show it */
-    lp_node_fault(r, n, "name where it is kept: env:NAME or file:PATH", "a secret in plain text");
-    return false;
-}
-
-/* The secret's place is taken as it stands: ${…} here would bring the value itself into the file. */
 static void set_secret(struct lp_reading *r, const struct lp_node *n, struct lp_auth *auth)
 {
-    if (!lp_node_expect(r, n, LP_NODE_SCALAR, "secret: \"env:NAME\"")) return;
-    if (secret_place(r, n, n->text)) auth->secret = n->text;
+    auth->secret = lp_secret_place_read(r, n);
 }
 
 static void read_auth(struct lp_reading *r, const struct lp_node *map, void *member)
@@ -381,40 +362,12 @@ void lp_source_bind(struct lp_reading *r, struct lp_source *s, const struct lp_v
         lp_node_fault(r, s->zip.node->key, "keep one of the two", "a source has either rows or zip");
 }
 
-static enum lp_code load_value(const char *place, const char *folder, struct lp_buf *out, struct lp_err *err)
-{
-    if (!strncmp(place, "env:", 4)) {
-        const char *value = getenv(place + 4);
-        if (!value || !*value)
-            return lp_fail(err, LP_CONFIG, "the environment has no %s; set it to the secret", place + 4);
-        lp_buf_puts(out, value);
-    } else {
-        const char *path = place + 5;
-        char joined[4096];
-        if (*path != '/') {
-            snprintf(joined, sizeof joined, "%s/%s", folder, path);
-            path = joined;
-        }
-        enum lp_code code = lp_file_read(path, out, err);
-        if (code) return lp_wrap(err, code == LP_NOMEM ? code : LP_CONFIG, "the secret's file");
-        if (out->len >= 3 && !memcmp(out->data, "\xEF\xBB\xBF", 3)) /* a byte order mark */
-            memmove(out->data, out->data + 3, (out->len -= 3) + 1);
-        while (out->len && strchr("\r\n", out->data[out->len - 1])) out->data[--out->len] = '\0';
-    }
-    LP_TRY(lp_buf_code(out, "the secret", err));
-    if (!out->len || strlen(out->data) != out->len || strpbrk(out->data, "\r\n") ||
-        lp_utf8_check(out->data, out->len) != out->len)
-        return lp_fail(err, LP_CONFIG, "%s: a secret is one line of UTF-8 text, not empty", place);
-    return LP_OK;
-}
-
 enum lp_code lp_source_load_secret(struct lp_source *s, const char *folder, struct lp_err *err)
 {
     struct lp_auth *a = &s->auth;
     if (!a->secret || a->value) return LP_OK;
-    struct lp_buf value = {.max_bytes = 4096};
-    enum lp_code code = load_value(a->secret, folder, &value, err);
-    if (!code) code = lp_secret_add(value.data, value.len, err);
+    struct lp_buf value = {0};
+    enum lp_code code = lp_secret_load(NULL, a->secret, folder, &value, err);
     if (!code && a->kind == LP_AUTH_BASIC) {
         /* On the wire it is base64 of "user:secret". */
         char pair[8192];
@@ -424,8 +377,7 @@ enum lp_code lp_source_load_secret(struct lp_source *s, const char *folder, stru
         explicit_bzero(pair, sizeof pair);
     }
     if (!code && !(a->value = strdup(value.data))) code = lp_nomem(err);
-    if (value.data) explicit_bzero(value.data, value.cap);
-    lp_buf_release(&value);
+    lp_secret_wipe(&value);
     return code;
 }
 

@@ -1,0 +1,71 @@
+#include "aws/secret_place.h"
+
+#include "base/file.h"
+#include "base/secret.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+bool lp_secret_place_check(struct lp_reading *r, const struct lp_node *n, const char *text)
+{
+    if (!strncmp(text, "ssm:", 4) || !strncmp(text, "secretsmanager:", 15)) {
+        lp_node_fault(r, n, "keep it in the environment (env:NAME) or in a file (file:PATH) for now",
+                      "secrets from AWS (%.*s) are not built into this version", (int)strcspn(text, ":"), text);
+        return false;
+    }
+    if (!strcmp(text, "env:") || !strcmp(text, "file:")) {
+        lp_node_fault(r, n, "write the name of a variable or of a file behind it", "\"%s\" names nothing", text);
+        return false;
+    }
+    if (!strncmp(text, "env:", 4) || !strncmp(text, "file:", 5)) return true;
+    (void)!lp_secret_add(text, strlen(text), NULL); /* so that the excerpt does not show it */
+    lp_node_fault(r, n, "name where it is kept: env:NAME or file:PATH", "a secret in plain text");
+    return false;
+}
+
+const char *lp_secret_place_read(struct lp_reading *r, const struct lp_node *n)
+{
+    if (!lp_node_expect(r, n, LP_NODE_SCALAR, "secret: \"env:NAME\"")) return NULL;
+    return lp_secret_place_check(r, n, n->text) ? n->text : NULL;
+}
+
+static enum lp_code read_file(const char *path, const char *folder, struct lp_buf *out, struct lp_err *err)
+{
+    char joined[4096];
+    if (*path != '/') {
+        snprintf(joined, sizeof joined, "%s/%s", folder, path);
+        path = joined;
+    }
+    enum lp_code code = lp_file_read(path, out, err);
+    if (code) return lp_wrap(err, code == LP_NOMEM ? code : LP_CONFIG, "the secret's file");
+    if (out->len >= 3 && !memcmp(out->data, "\xEF\xBB\xBF", 3)) /* a byte order mark */
+        memmove(out->data, out->data + 3, (out->len -= 3) + 1);
+    while (out->len && strchr("\r\n", out->data[out->len - 1])) out->data[--out->len] = '\0';
+    return LP_OK;
+}
+
+enum lp_code lp_secret_load(struct lp_aws *aws, const char *place, const char *folder, struct lp_buf *out,
+                            struct lp_err *err)
+{
+    (void)aws;
+    lp_buf_init(out, LP_SECRET_VALUE_BYTES);
+    if (!strncmp(place, "env:", 4)) {
+        const char *value = getenv(place + 4);
+        if (!value || !*value)
+            return lp_fail(err, LP_CONFIG, "the environment has no %s; set it to the secret", place + 4);
+        lp_buf_puts(out, value);
+    } else {
+        LP_TRY(read_file(place + 5, folder, out, err));
+    }
+    LP_TRY(lp_buf_code(out, "the secret", err));
+    if (!out->len || strlen(out->data) != out->len || strpbrk(out->data, "\r\n") ||
+        lp_utf8_check(out->data, out->len) != out->len)
+        return lp_fail(err, LP_CONFIG, "%s: a secret is one line of UTF-8 text, not empty", place);
+    return lp_secret_add(out->data, out->len, err);
+}
+
+void lp_secret_wipe(struct lp_buf *value)
+{
+    if (value->data) explicit_bzero(value->data, value->cap);
+    lp_buf_release(value);
+}
