@@ -1,61 +1,36 @@
 #include "lake/catalog.h"
 
-#include "base/json.h"
+#include <stdlib.h>
 
-#define MAX_CATALOG_BYTES ((size_t)4 << 20)
-
-static void put_columns(struct lp_json_writer *w, const struct lp_columns *columns)
+enum lp_code lp_catalogs_open(struct lp_catalogs *c, const struct lp_table *t, struct lp_store *store,
+                              struct lp_err *err)
 {
-    lp_json_open(w, "columns", '[');
-    for (size_t i = 0; i < columns->count; i++) {
-        const struct lp_column *c = &columns->list[i];
-        lp_json_open(w, NULL, '{');
-        lp_json_text(w, "name", c->name);
-        lp_json_text(w, "type", lp_type_name(c->type));
-        lp_json_bool(w, "nullable", c->nullable);
-        if (c->unit) lp_json_text(w, "unit", c->unit);
-        if (c->description) lp_json_text(w, "description", c->description);
-        lp_json_close(w, '}');
-    }
-    lp_json_close(w, ']');
+    *c = (struct lp_catalogs){.table = *t};
+    LP_TRY(lp_catalog_file_new(store, &c->list[0], err));
+    c->count = 1;
+    return LP_OK;
 }
 
-static void put_table(const struct lp_layout *l, const struct lp_columns *columns, const char *description,
-                      struct lp_buf *out)
+enum lp_code lp_catalogs_inspect(struct lp_catalogs *c, struct lp_err *err)
 {
-    const struct lp_sink *s = l->sink;
-    struct lp_json_writer w = {.out = out};
-    lp_json_open(&w, NULL, '{');
-    lp_json_text(&w, "database", s->catalog.database);
-    lp_json_text(&w, "table", s->catalog.table);
-    if (description) lp_json_text(&w, "description", description);
-    lp_json_text(&w, "pipeline", l->pipeline);
-    lp_json_text(&w, "format", "csv");
-    /* Seen from the lake's folder, so that a lake can be moved. */
-    lp_json_text(&w, "location", s->file_name ? s->file_name : s->catalog.table);
-    put_columns(&w, columns);
-    lp_json_open(&w, "partitions", '[');
-    for (size_t i = 0; i < s->partitions.count; i++) {
-        lp_json_open(&w, NULL, '{');
-        lp_json_text(&w, "name", s->partitions.list[i].name);
-        lp_json_text(&w, "type", "string");
-        lp_json_close(&w, '}');
-    }
-    lp_json_close(&w, ']');
-    lp_json_close(&w, '}');
-    lp_buf_putc(out, '\n');
+    for (size_t i = 0; i < c->count; i++) LP_TRY(c->list[i]->ops->inspect(c->list[i], &c->table, err));
+    return LP_OK;
 }
 
-enum lp_code lp_catalog_register(struct lp_store *store, const struct lp_layout *l, const struct lp_columns *columns,
-                                 const char *description, struct lp_err *err)
+enum lp_code lp_catalogs_publish(struct lp_catalogs *c, const struct lp_output *o, struct lp_err *err)
 {
-    LP_AUTO(lp_buf) text = {0}, there = {.max_bytes = MAX_CATALOG_BYTES}, key = {.max_bytes = 1024};
-    put_table(l, columns, description, &text);
-    lp_layout_put_catalog_key(l, &key);
-    LP_TRY(lp_buf_code(&text, "the catalogue's entry", err));
-    LP_TRY(lp_buf_code(&key, "the catalogue's entry", err));
-    enum lp_code code = store->ops->read(store, lp_buf_text(&key), &there, err);
-    if (code && code != LP_NOTFOUND && code != LP_LIMIT) return code;
-    if (!code && there.len == text.len && !memcmp(there.data, text.data, text.len)) return LP_OK;
-    return lp_store_put(store, lp_buf_text(&key), text.data, text.len, err);
+    const char **partitions = calloc(o->file_count + 1, sizeof *partitions);
+    enum lp_code code = LP_OK;
+    if (!partitions) return lp_nomem(err);
+    for (size_t i = 0; i < o->file_count; i++) partitions[i] = o->files[i].partition;
+    for (size_t i = 0; i < c->count && !code; i++)
+        code = c->list[i]->ops->publish(c->list[i], &c->table, partitions, o->file_count, err);
+    free(partitions);
+    return code;
+}
+
+void lp_catalogs_release(struct lp_catalogs *c)
+{
+    for (size_t i = 0; i < c->count; i++) c->list[i]->ops->free(c->list[i]);
+    *c = (struct lp_catalogs){0};
 }

@@ -1,18 +1,51 @@
-/* catalog.h — what the tables of a lake are: a small file per table, beside the data.
- * Model:   name, columns with type, unit and meaning, partitions, format and folder, told from the definition alone.
- *          Written when it says something new.
- * Owns:    nothing.
+/* catalog.h — what the tables of a lake are, where readers look for it: one contract, a file of code per home.
+ * Model:   inspect reads what the catalogue says of a table and decides whether what the pipeline is about to write can
+ *          lie beside it; that is before anything is fetched. publish, after the data, makes the table, changes what has to
+ *          change and names new partitions; where nothing changed it writes nothing. Every lake keeps a small file per
+ *          table (catalog_file.c), so that it tells of itself wherever it lies.
+ * Owns:    a catalogue owns what it read. The table's parts are borrowed.
  * Units:   –
- * Errors:  the store's.
+ * Errors:  LP_CONFIG when the table there and the pipeline's do not go together (catalog_schema.h), LP_DATA for an entry
+ *          that cannot be read, else the home's.
  * Threads: one thread.
  */
 #ifndef LP_LAKE_CATALOG_H
 #define LP_LAKE_CATALOG_H
 
-#include "lake/layout.h"
-#include "lake/store.h"
+#include "lake/output.h"
 
-enum lp_code lp_catalog_register(struct lp_store *store, const struct lp_layout *l, const struct lp_columns *columns,
-                                 const char *description, struct lp_err *err) LP_CHECKED;
+struct lp_table { /* what a pipeline says of its table */
+    const struct lp_layout *layout;
+    const struct lp_columns *columns;
+    const char *description; /* may be NULL */
+};
+
+struct lp_catalog;
+struct lp_catalog_ops {
+    const char *name;
+    enum lp_code (*inspect)(struct lp_catalog *c, const struct lp_table *t, struct lp_err *err);
+    /* The partitions that have new files: "dt=2012-10-01/". What was not inspected is inspected first. */
+    enum lp_code (*publish)(struct lp_catalog *c, const struct lp_table *t, const char *const *partitions, size_t count,
+                            struct lp_err *err);
+    void (*free)(struct lp_catalog *c);
+};
+struct lp_catalog {
+    const struct lp_catalog_ops *ops;
+};
+
+/* catalog_file.c: _catalog/<database>/<table>.json in the lake itself. */
+enum lp_code lp_catalog_file_new(struct lp_store *store, struct lp_catalog **out, struct lp_err *err) LP_CHECKED;
+
+/* All catalogues that a run's table stands in. {0} is none. */
+struct lp_catalogs {
+    struct lp_table table;
+    struct lp_catalog *list[2];
+    size_t count;
+};
+enum lp_code lp_catalogs_open(struct lp_catalogs *c, const struct lp_table *t, struct lp_store *store,
+                              struct lp_err *err) LP_CHECKED;
+enum lp_code lp_catalogs_inspect(struct lp_catalogs *c, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_catalogs_publish(struct lp_catalogs *c, const struct lp_output *o, struct lp_err *err) LP_CHECKED;
+void lp_catalogs_release(struct lp_catalogs *c);
 
 #endif

@@ -15,6 +15,7 @@ struct work {
     struct lp_layout layout;
     struct lp_fetch *fetch;
     struct lp_judge judge;
+    struct lp_catalogs catalogs;
     struct lp_output output;
     struct lp_batch batch;
     struct lp_buf earlier_keys; /* of the data files this slot has now */
@@ -169,7 +170,16 @@ static enum lp_code publish(struct work *w, struct lp_err *err)
     LP_TRY(lp_output_publish(&w->output, lp_buf_text(&w->earlier_keys), err)); /* data, then quarantine */
     w->rec->rows.written = w->rec->rows.read - w->rec->rows.quarantined;
     LP_TRY(lp_record_set_files(w->rec, &w->output, err));
-    return lp_catalog_register(w->store, &w->layout, &p->columns, p->description, err);
+    return lp_catalogs_publish(&w->catalogs, &w->output, err);
+}
+
+/* Do the pipeline's columns fit the table that is there? Asked before anything is fetched. */
+static enum lp_code inspect(struct work *w, struct lp_err *err)
+{
+    struct lp_pipeline *p = w->pipeline;
+    struct lp_table table = {&w->layout, &p->columns, p->description};
+    LP_TRY(lp_catalogs_open(&w->catalogs, &table, w->store, err));
+    return lp_catalogs_inspect(&w->catalogs, err);
 }
 
 static enum lp_code flow(struct work *w, struct lp_err *err)
@@ -177,6 +187,7 @@ static enum lp_code flow(struct work *w, struct lp_err *err)
     struct lp_pipeline *p = w->pipeline;
     LP_TRY(plan(w, 0, err));
     LP_TRY(lp_record_read_keys(w->store, &w->layout, &w->earlier_keys, err));
+    LP_TRY(inspect(w, err));
     LP_TRY(lp_output_begin(&w->output, w->store, &w->layout, &p->columns, &p->source.each, &w->bindings, err));
     LP_TRY(take_replies(w, err));
     LP_TRY(gate(w, err));
@@ -229,6 +240,7 @@ static void release(struct work *w)
 {
     lp_fetch_free(w->fetch);
     lp_output_release(&w->output);
+    lp_catalogs_release(&w->catalogs);
     lp_judge_release(&w->judge);
     lp_batch_release(&w->batch);
     lp_buf_release(&w->earlier_keys);

@@ -3,7 +3,6 @@
 
 #include "memory_store.c"
 
-#include "lake/catalog.h"
 #include "lake/output.h"
 
 static struct lp_err err;
@@ -186,19 +185,6 @@ static void a_name_past_a_thousand_and_twenty_four_bytes_is_a_limit(void **state
     assert_non_null(strstr(err.text, "1024 bytes"));
 }
 
-static void the_catalogue_says_what_the_table_is(void **state)
-{
-    struct lake *l = *state;
-    assert_ok(lp_catalog_register(l->store, &l->layout, &l->columns, "Weather", &err));
-    assert_ok(lp_catalog_register(l->store, &l->layout, &l->columns, "Weather", &err));
-    assert_holds(
-        l, "_catalog/lake/weather.json",
-        "{\"database\":\"lake\",\"table\":\"weather\",\"description\":\"Weather\",\"pipeline\":\"p\",\"format\":\"csv\","
-        "\"location\":\"weather\",\"columns\":[{\"name\":\"city\",\"type\":\"string\",\"nullable\":false,\"description\":\"Where\"},"
-        "{\"name\":\"n\",\"type\":\"bigint\",\"nullable\":true,\"unit\":\"1\"}],\"partitions\":[{\"name\":\"city\",\"type\":\"string\"}]}\n");
-    assert_int_equal(memory_store_count(l->store), 1);
-}
-
 #define TEST(test) cmocka_unit_test_setup_teardown(test, open_lake, close_lake)
 
 int main(void)
@@ -212,7 +198,6 @@ int main(void)
         TEST(many_partitions_are_written_with_few_open_files),
         TEST(a_store_that_fails_is_told_and_nothing_is_seen),
         TEST(a_name_past_a_thousand_and_twenty_four_bytes_is_a_limit),
-        TEST(the_catalogue_says_what_the_table_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
