@@ -14,9 +14,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-pytest.register_assert_rewrite("harness.told", "harness.runner")
+pytest.register_assert_rewrite("harness.told", "harness.runner", "harness.aws")
 
 from harness import hiding  # noqa: E402
+from harness.aws import Aws  # noqa: E402
 from harness.certs import Authority  # noqa: E402
 from harness.proxy import Proxy  # noqa: E402
 from harness.runner import ROOT, Program  # noqa: E402
@@ -123,3 +124,19 @@ def closed_port():
 def authority(tmp_path_factory):
     """Our own certificate authority; authority.bundle is what SSL_CERT_FILE and CURL_CA_BUNDLE may name."""
     return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def _aws_of_the_session():
+    with Aws() as it:
+        yield it
+
+
+@pytest.fixture
+def aws(_aws_of_the_session):
+    """An empty AWS on loopback that checks every signature and every right: harness/aws.py."""
+    it = _aws_of_the_session
+    it.reset()
+    yield it
+    leaks = it.leaks()
+    assert not leaks, leaks

@@ -14,6 +14,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+# A wildcard stands for one label; virtual hosts and dual-stack names have several.
+AWS_NAMES = ["*.amazonaws.com", "*.api.aws"] + [f"{label}.{region}.amazonaws.com"
+                                                for region in ("us-east-1", "us-west-2", "eu-central-1")
+                                                for label in ("*", "*.s3", "s3.dualstack", "*.s3.dualstack")]
 _DAY = datetime.timedelta(days=1)
 
 
@@ -34,7 +38,7 @@ class Authority:
         self.bundle.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def context(self, kind="good"):
-        """The server's side of TLS, with a certificate of this kind for localhost and 127.0.0.1."""
+        """The server's side of TLS, with a certificate of this kind for localhost and 127.0.0.1; "aws": for AWS's."""
         path = self.folder / f"{kind}.pem"
         if not path.exists():
             path.write_bytes(self._make(kind))
@@ -45,6 +49,7 @@ class Authority:
     def _make(self, kind):
         key = ec.generate_private_key(ec.SECP256R1())
         hosts = ["elsewhere.example"] if kind == "wrong-name" else ["localhost"]
+        hosts = AWS_NAMES if kind == "aws" else hosts
         addresses = [] if kind == "wrong-name" else [ipaddress.ip_address("127.0.0.1")]
         first, last = (-30, -1) if kind == "expired" else (-1, 30)
         subject = _name(hosts[0])

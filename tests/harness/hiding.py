@@ -1,4 +1,4 @@
-"""The one secret of the suite, every form it could leak in, and the search for them.
+"""The secrets of the suite, every form they could leak in, and the search for them.
 
 A file that is a test's own input and has to hold the secret ends in ".secret" and is not searched.
 """
@@ -9,6 +9,9 @@ import re
 import urllib.parse
 
 SECRET = "s3cr3t/+key&with=odd chars"  # has to be encoded in a URL, holds what base64 and JSON treat differently
+AWS_SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYTHESUITEKEY"  # of every key the suite hands out
+AWS_TOKEN = "IQoJb3JpZ2luX2VjEXA//////////wEaCXVzLXdlc3QtMiJHMEUCIQD+tHeSuItE=="
+SECRETS = (SECRET, AWS_SECRET, AWS_TOKEN)
 
 
 def forms(secret=SECRET):
@@ -33,17 +36,25 @@ def found_in(data, secret=SECRET):
     return [form for form in forms(secret) if form in data]
 
 
-def search(folder, secret=SECRET):
+_LONGEST = max(len(form) for secret in SECRETS for form in forms(secret))
+
+
+def found_in_any(data):
+    """Forms of any of the secrets."""
+    return [form for secret in SECRETS for form in found_in(data, secret)]
+
+
+def search(folder):
     """(number of files read, [(path, form)…]) over every file below folder, names included."""
     count, leaks = 0, []
     for path in sorted(folder.rglob("*")):
-        leaks += [(path, form) for form in found_in(path.name.encode("utf-8", "surrogateescape"), secret)]
+        leaks += [(path, form) for form in found_in_any(path.name.encode("utf-8", "surrogateescape"))]
         if path.is_symlink() or not path.is_file() or path.suffix == ".secret":
             continue
         count += 1
         with path.open("rb") as file:
             tail = b""
             while block := file.read(1 << 20):
-                leaks += [(path, form) for form in found_in(tail + block, secret)]
-                tail = (tail + block)[-200:]
+                leaks += [(path, form) for form in found_in_any(tail + block)]
+                tail = (tail + block)[-_LONGEST:]
     return count, leaks

@@ -8,9 +8,10 @@ LIFE = 60.0
 
 
 class Proxy:
-    def __init__(self, refuse_with=None):
-        """refuse_with: a status line such as "407 Proxy Authentication Required" given to every request."""
-        self.refuse_with = refuse_with
+    def __init__(self, refuse_with=None, everything_to=None):
+        """refuse_with: a status line such as "407 Proxy Authentication Required" given to every request.
+        everything_to: a port on loopback where all tunnels end, whatever name was asked for."""
+        self.refuse_with, self.everything_to = refuse_with, everything_to
         self.tunnels = []  # "localhost:1234", in order
         self.others = []   # first lines of requests that were no CONNECT
         self._closing = threading.Event()
@@ -56,7 +57,7 @@ class Proxy:
             if self.refuse_with:
                 client.sendall(f"HTTP/1.1 {self.refuse_with}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
                 return
-            port = int(target.rsplit(":", 1)[1])
+            port = self.everything_to or int(target.rsplit(":", 1)[1])
             try:
                 with socket.create_connection(("127.0.0.1", port), 5) as upstream:
                     client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")

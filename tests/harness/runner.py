@@ -120,7 +120,7 @@ class Program:
 
     def environment(self, changes=None):
         env = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder / "home"), "TMPDIR": str(self.folder / "tmp"),
-               "LC_ALL": "C.UTF-8", "OPENWEATHER_API_KEY": SECRET,
+               "LC_ALL": "C.UTF-8", "OPENWEATHER_API_KEY": SECRET, "AWS_EC2_METADATA_DISABLED": "true",
                "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:allocator_may_return_null=1",
                "LSAN_OPTIONS": f"suppressions={ROOT}/tests/leaks-of-others:print_suppressions=0",
                "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}

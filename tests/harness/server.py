@@ -24,6 +24,7 @@ from .behaviours import Reply
 
 LIFE = 60.0
 MAX_HEAD = 1 << 20
+MAX_BODY = 1 << 28
 
 
 @dataclass
@@ -37,6 +38,8 @@ class Request:
     alpn: str = ""
     path: str = ""
     query: dict = field(default_factory=dict)
+    fields: list = field(default_factory=list)  # (name, value) of the headers as they came
+    body: bytes = b""
     ended_at: float = 0.0          # when the answer was out or the other side was gone
     sent: int = 0                  # bytes of the answer that left
 
@@ -49,6 +52,18 @@ class Request:
     def city(self):
         return self.query.get("q", "")
 
+    @property
+    def form(self):
+        """The body of a form, as a dict."""
+        return dict(urllib.parse.parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
+
+    @property
+    def operation(self):
+        """What AWS's JSON and query services are asked to do: "AWSGlue.GetTable", "Publish"; else ""."""
+        if "x-amz-target" in self.headers:
+            return self.headers["x-amz-target"]
+        return self.form.get("Action", "") if b"Action=" in self.body[:10000] else ""
+
 
 class Gone(Exception):
     """The other side closed, or the server is being closed."""
@@ -57,8 +72,48 @@ class Gone(Exception):
 class Exchange:
     """One request on one connection: what a Wire behaviour writes through."""
 
-    def __init__(self, server, connection, request):
+    def __init__(self, server, connection, request, pending=b""):
         self.server, self.connection, self.request = server, connection, request
+        self.pending = pending         # what arrived behind the header and is not taken yet
+
+    def receive(self, count):
+        """Exactly so many bytes of what the client sends."""
+        parts, left = [self.pending[:count]], count - len(self.pending)
+        self.pending = self.pending[count:]
+        while left > 0:
+            data = self.connection.recv(min(left, 1 << 20))
+            if not data:
+                raise Gone
+            parts.append(data)
+            left -= len(data)
+        return b"".join(parts)
+
+    def receive_line(self):
+        line = b""
+        while not line.endswith(b"\r\n"):
+            line += self.receive(1)
+        return line[:-2]
+
+    def invite_body(self):
+        """What a client that said "Expect: 100-continue" waits for."""
+        if self.request.headers.get("expect", "").lower() == "100-continue":
+            self.connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def take_body(self):
+        self.invite_body()
+        if self.request.headers.get("transfer-encoding", "").lower() != "chunked":
+            size = int(self.request.headers.get("content-length", 0))
+            if size > MAX_BODY:
+                raise Gone
+            self.request.body = self.receive(size)
+            return
+        while size := int(self.receive_line().split(b";")[0], 16):
+            self.request.body += self.receive(size)
+            self.receive(2)
+            if len(self.request.body) > MAX_BODY:
+                raise Gone
+        while self.receive_line():
+            pass
 
     def send(self, data):
         try:
@@ -99,6 +154,8 @@ class Exchange:
 
 
 class ScriptedServer:
+    takes_bodies_itself = False  # a kind of server whose steps decide whether a request's body is read
+
     def __init__(self, tls=None, http2=False, on_accept=(), default=None):
         """tls: an ssl.SSLContext for the server's side. on_accept: what to do with the first, second… connection,
         "serve", "close" or "reset"; the last repeats. http2 needs tls."""
@@ -140,13 +197,14 @@ class ScriptedServer:
     # What a test says and reads.
 
     def script(self, key, *steps):
-        """key: a city (the query's q) or a path that starts with '/'."""
+        """key: a city (the query's q), a path that starts with '/', or a service's operation as the header
+        X-Amz-Target or the form's Action says it (AWSGlue.GetTable, Publish)."""
         self._scripts[key] = list(steps)
         self._taken[key] = 0
 
     def asked(self, key):
-        """The requests for a city or a path, in order of arrival."""
-        return [request for request in list(self.requests) if key in (request.city, request.path)]
+        """The requests for a city, a path or an operation, in order of arrival."""
+        return [request for request in list(self.requests) if key in (request.city, request.path, request.operation)]
 
     def url(self, path="/data/2.5/weather", host=None):
         host = host or ("localhost" if self.tls else "127.0.0.1")
@@ -156,8 +214,9 @@ class ScriptedServer:
 
     def _start(self, target, *arguments):
         thread = threading.Thread(target=target, args=arguments, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self._lock:
+            self._threads = [other for other in self._threads if other.is_alive()] + [thread]
+            thread.start()
 
     def _accept(self):
         while not self.closing.is_set():
@@ -211,19 +270,21 @@ class ScriptedServer:
             raw, pending = pending.split(b"\r\n\r\n", 1)
             first, *lines = raw.decode("latin-1").split("\r\n")
             method, target, version = first.split(" ", 2)
-            headers = {}
-            for line in lines:
-                name, value = line.split(":", 1)
-                headers[name.strip().lower()] = value.strip()
+            fields = [tuple(part.strip() for part in line.split(":", 1)) for line in lines]
+            headers = {name.lower(): value for name, value in fields}
             alpn = connection.selected_alpn_protocol() or "" if self.tls else ""
-            request = Request(time.monotonic(), number, method, target, headers, version, alpn)
+            request = Request(time.monotonic(), number, method, target, headers, version, alpn, fields=fields)
+            exchange = Exchange(self, connection, request, pending)
+            if not self.takes_bodies_itself:
+                exchange.take_body()
             step = self.begin(request)
             try:
-                keep = step.play(Exchange(self, connection, request))
+                keep = step.play(exchange)
             finally:
                 self.end(request)
             if not keep:
                 return
+            pending = exchange.pending
 
     def begin(self, request):
         """Logs a request and says what it gets."""
@@ -231,7 +292,7 @@ class ScriptedServer:
             self.requests.append(request)
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-            key = request.city if request.city in self._scripts else request.path
+            key = next((key for key in (request.city, request.operation) if key in self._scripts), request.path)
             steps = self._scripts.get(key)
             if not steps:
                 return self.default
