@@ -40,3 +40,8 @@ endforeach()
 add_test(NAME test_allocations COMMAND test_allocations WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 set_tests_properties(test_allocations PROPERTIES TIMEOUT 600 ENVIRONMENT
     LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/leaks-of-others:print_suppressions=0)
+
+# Programs that the tests in Python drive, for what the command line does not show.
+add_executable(aws_probe tests/probe/aws_probe.c)
+set_target_properties(aws_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+target_link_libraries(aws_probe PRIVATE lp)

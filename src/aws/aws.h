@@ -40,28 +40,30 @@ enum lp_code lp_aws_new(const struct lp_aws_options *o, struct lp_aws **out, str
 void lp_aws_free(struct lp_aws *aws); /* may be NULL */
 
 struct lp_aws_request {
-    const char *service; /* s3 sns sts glue athena events scheduler lambda ecr ssm secretsmanager logs iam */
-    const char *region;  /* NULL: the session's */
-    const char *bucket;  /* s3: put into host or path, as the endpoint wants it; NULL: no bucket */
-    const char *method;  /* NULL: POST */
-    const char *path;    /* NULL: "/"; percent-encoded once; for s3 below the bucket: "/key" */
-    const char *query;   /* NULL: none; percent-encoded, without '?' */
+    const char *service;        /* s3 sns sts glue athena events scheduler lambda ecr ssm secretsmanager logs iam */
+    const char *region;         /* NULL: the session's */
+    const char *bucket;         /* s3: put into host or path, as the endpoint wants it; NULL: no bucket */
+    const char *method;         /* NULL: POST */
+    const char *path;           /* NULL: "/"; percent-encoded once; for s3 below the bucket: "/key" */
+    const char *query;          /* NULL: none; percent-encoded, without '?' */
     const char *const *headers; /* "Name: value"; host, date, token and authorization are added */
     size_t header_count;
     const void *body;
     size_t body_len;
-    const char *target; /* JSON 1.1 services: "AWSGlue.GetTable" sets X-Amz-Target and the content type */
-    int64_t total_ms;   /* of one attempt; 0: 60,000 */
+    const char *target;    /* JSON 1.1 services: "AWSGlue.GetTable" sets X-Amz-Target and the content type */
+    int64_t total_ms;      /* of one attempt; 0: 60,000 */
     bool unsigned_payload; /* s3 over https: the body is not hashed; elsewhere it is all the same */
     bool once;             /* never tried again: for what must not happen twice */
+    bool anonymous;        /* not signed, no keys needed */
+    bool last_rites;       /* sent and waited for even after a signal asked to stop: for what tidies up */
 };
 
 struct lp_aws_reply {
-    int status;              /* 0: no answer came */
-    struct lp_buf body;      /* NUL-terminated behind its end */
-    struct lp_buf headers;   /* "Name: value\r\n" lines of those that matter: etag, date, content-*, x-amz*-… */
-    char error_code[80];     /* "EntityNotFoundException", "NoSuchKey"; for an error without a body its status: "404" */
-    char message[400];       /* AWS's words; "" without */
+    int status;            /* 0: no answer came */
+    struct lp_buf body;    /* NUL-terminated behind its end */
+    struct lp_buf headers; /* "Name: value\r\n" lines of those that matter: etag, date, content-*, x-amz*-… */
+    char error_code[80];   /* "EntityNotFoundException", "NoSuchKey"; for an error without a body its status: "404" */
+    char message[400];     /* AWS's words; "" without */
     char request_id[80];
     unsigned attempts;
 };
@@ -92,9 +94,9 @@ enum lp_code lp_aws_put_endpoint(struct lp_aws *aws, const char *service, struct
 
 /* Whose keys they are, for people. */
 struct lp_aws_identity {
-    char access_key[40];   /* masked but for its last four characters */
-    char source[200];      /* "the environment (AWS_ACCESS_KEY_ID)", "profile dev in ~/.aws/credentials" */
-    int64_t expires_us;    /* 0: they do not expire */
+    char access_key[40]; /* masked but for its last four characters */
+    char source[200];    /* "the environment (AWS_ACCESS_KEY_ID)", "profile dev in ~/.aws/credentials" */
+    int64_t expires_us;  /* 0: they do not expire */
 };
 enum lp_code lp_aws_identify(struct lp_aws *aws, struct lp_aws_identity *out, struct lp_err *err) LP_CHECKED;
 

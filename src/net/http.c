@@ -42,6 +42,7 @@ struct lp_http {
     size_t *free_slots, free_count;
     size_t landed_first, landed_last; /* a list through next_landed; SIZE_MAX ends it */
     size_t flying;
+    bool outlives_signal;
 };
 
 static bool library_ready;
@@ -326,7 +327,7 @@ enum lp_code lp_http_wait(struct lp_http *h, int64_t timeout_ms, struct lp_http_
     if (timeout_ms < 0 && !h->flying) return LP_OK;
     LP_TRY(begin(h, err));
     for (bool first = true;; first = false) {
-        LP_TRY(lp_cancel_check(err));
+        if (!h->outlives_signal) LP_TRY(lp_cancel_check(err));
         if ((*got = hand_out(h, reply))) return LP_OK;
         int64_t left = until < 0 ? -1 : until - lp_clock_monotonic_us();
         if (until >= 0 && left <= 0 && !first) return LP_OK;
@@ -345,6 +346,34 @@ void lp_http_finish(struct lp_http *h, struct lp_http_reply *reply)
 {
     struct slot *s = &h->slots[reply->slot];
     if (s->state == HANDED_OUT) give_back(h, s);
+}
+
+/* Takes a transfer out of the list of those that have landed. */
+static void pick_up(struct lp_http *h, size_t index)
+{
+    size_t before = SIZE_MAX, at = h->landed_first;
+    for (; at != SIZE_MAX && at != index; at = h->slots[at].next_landed) before = at;
+    if (at == SIZE_MAX) return;
+    if (before == SIZE_MAX) h->landed_first = h->slots[index].next_landed;
+    else h->slots[before].next_landed = h->slots[index].next_landed;
+    if (h->landed_last == index) h->landed_last = before;
+}
+
+void lp_http_cancel(struct lp_http *h, const void *user)
+{
+    for (size_t i = 0; i < h->options.at_once; i++) {
+        struct slot *s = &h->slots[i];
+        if (s->state == FREE || s->transfer.user != user) continue;
+        if (s->state == FLYING) curl_multi_remove_handle(h->multi, s->transfer.easy);
+        if (s->state == LANDED) pick_up(h, i);
+        if (s->state != HANDED_OUT) h->flying--;
+        give_back(h, s);
+    }
+}
+
+void lp_http_outlive_signal(struct lp_http *h, bool outlive)
+{
+    h->outlives_signal = outlive;
 }
 
 size_t lp_http_in_flight(const struct lp_http *h)

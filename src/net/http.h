@@ -5,9 +5,9 @@
  *          is one attempt: retries, rates and order are the caller's (retry.h, rate.h). Only a kept connection that turns
  *          out to be closed is replaced without a word.
  *          Redirects are followed for GET and HEAD within the same scheme, host and port, five at most.
- *          Certificates are always verified, against the file named by CURL_CA_BUNDLE or SSL_CERT_FILE, else the folder
- *          SSL_CERT_DIR, else the system's folder, or its bundle where there is none. HTTPS_PROXY, ALL_PROXY and NO_PROXY
- *          mean what they mean to curl for https; plain http goes to this machine alone and through no proxy.
+ *          Certificates are always verified, against the file of the options, or that named by CURL_CA_BUNDLE or
+ *          SSL_CERT_FILE, else the folder SSL_CERT_DIR, else the system's folder, or its bundle where there is none. HTTPS_PROXY, ALL_PROXY and NO_PROXY
+ *          mean what they mean to curl for https; plain http goes through no proxy.
  * Owns:    what lp_http_start is given is copied, except `body` and `user`: borrowed until lp_http_finish. A reply's
  *          slices are borrowed until lp_http_finish, error text is inside the struct. lp_http_free ends what is in
  *          flight.
@@ -36,6 +36,9 @@ struct lp_http_options {    /* a zero means the default named behind it */
     size_t max_body_bytes;  /* 16 MB */
     size_t at_once;         /* 8; at most LP_HTTP_AT_ONCE_MAX */
     const char *user_agent; /* "lambda-pipeline"; copied */
+    const char *ca_bundle;  /* a file of certificates; NULL: as said above; borrowed like keep_also */
+    /* Further headers to keep, by name or by a beginning that ends in '-'; NULL-terminated, NULL: none. */
+    const char *const *keep_also;
 };
 
 struct lp_http_request {
@@ -49,6 +52,8 @@ struct lp_http_request {
     const char *basic_secret;
     int64_t total_ms;      /* 0: the option's; else the smaller of both counts */
     bool fresh_connection; /* not one that is kept alive: for a retry after one that broke */
+    bool no_redirects;     /* a redirect is an answer like others */
+    bool as_stored;        /* no gzip: the body's bytes as they lie on the server */
     void *user;            /* comes back in the reply */
 };
 
@@ -100,6 +105,11 @@ enum lp_code lp_http_wait(struct lp_http *http, int64_t timeout_ms, struct lp_ht
                           struct lp_err *err) LP_CHECKED;
 /* Gives the slot back; the reply's slices end here. */
 void lp_http_finish(struct lp_http *http, struct lp_http_reply *reply);
+
+/* Ends the transfer of this `user`, wherever it is, and gives its slot back; nothing happens when there is none. */
+void lp_http_cancel(struct lp_http *http, const void *user);
+/* While true, a signal that asked to stop does not end lp_http_wait: for the last requests that tidy up. */
+void lp_http_outlive_signal(struct lp_http *http, bool outlive);
 
 size_t lp_http_in_flight(const struct lp_http *http); /* started and not yet handed out by lp_http_wait */
 size_t lp_http_room(const struct lp_http *http);      /* how many more may be started now */

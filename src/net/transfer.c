@@ -36,7 +36,13 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
     return t->body.failed ? 0 : n;
 }
 
-static bool matters(const char *line, size_t len)
+static bool begins_with(const char *line, size_t len, const char *name)
+{
+    size_t n = strlen(name);
+    return len > n && !strncasecmp(line, name, n) && (name[n - 1] == '-' || name[n - 1] == ':' || line[n] == ':');
+}
+
+static bool matters(const struct lp_transfer *t, const char *line, size_t len)
 {
     if (!len) return false;
     static const char *const names[] = {
@@ -44,6 +50,8 @@ static bool matters(const char *line, size_t len)
     for (size_t i = 0; i < LP_COUNT(names); i++)
         if ((line[0] | 32) == names[i][0] && len >= strlen(names[i]) && !strncasecmp(line, names[i], strlen(names[i])))
             return true;
+    for (const char *const *name = t->options->keep_also; name && *name; name++)
+        if (begins_with(line, len, *name)) return true;
     return false;
 }
 
@@ -53,7 +61,7 @@ static size_t take_header(char *line, size_t size, size_t count, void *context)
     size_t n = size * count;
     /* Of several answers in a row (100 Continue, a redirect) the last one's headers count. */
     if (n >= 5 && !memcmp(line, "HTTP/", 5)) lp_buf_clear(&t->kept_headers);
-    if (matters(line, n) && t->kept_headers.len + n <= MAX_HEADER_BYTES) lp_buf_put(&t->kept_headers, line, n);
+    if (matters(t, line, n) && t->kept_headers.len + n <= MAX_HEADER_BYTES) lp_buf_put(&t->kept_headers, line, n);
     return n;
 }
 
@@ -67,11 +75,12 @@ static const char *set_variable(const char *name)
 
 /* The library's own folder of certificates is looked into one file at a time; a bundle is read whole, which costs more
  * than the request. So a bundle is used where the environment names one, or where there is no such folder. */
-static void set_certificates(CURL *easy)
+static void set_certificates(CURL *easy, const char *bundle)
 {
     static const char *const bundles[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
                                           "/etc/ssl/cert.pem"};
-    const char *bundle = set_variable("CURL_CA_BUNDLE"), *folder = set_variable("SSL_CERT_DIR");
+    const char *folder = set_variable("SSL_CERT_DIR");
+    if (!bundle) bundle = set_variable("CURL_CA_BUNDLE");
     if (!bundle) bundle = set_variable("SSL_CERT_FILE");
     if (bundle) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, bundle);
@@ -105,10 +114,8 @@ static bool prepare(struct lp_transfer *t)
     curl_easy_setopt(e, CURLOPT_NOPROGRESS, 1L);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(e, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)o->max_body_bytes);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
     curl_easy_setopt(e, CURLOPT_USERAGENT, o->user_agent);
-    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
     curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 16L * 1024);
     curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
@@ -117,36 +124,49 @@ static bool prepare(struct lp_transfer *t)
     return true;
 }
 
-static bool set_headers(struct lp_transfer *t, const struct lp_http_request *q)
+static bool add_header(struct lp_transfer *t, const char *line)
 {
+    struct curl_slist *more = curl_slist_append(t->headers, line);
+    if (more) t->headers = more;
+    return more != NULL;
+}
+
+/* Of a body libcurl would say that it is a form, and ask first whether a large one may come, which costs a second where
+ * the server does not know that question. */
+static bool set_headers(struct lp_transfer *t, const struct lp_http_request *q, bool has_body)
+{
+    bool typed = false;
     curl_slist_free_all(t->headers);
     t->headers = NULL;
     for (size_t i = 0; i < q->header_count; i++) {
-        struct curl_slist *more = curl_slist_append(t->headers, q->headers[i]);
-        if (!more) return false;
-        t->headers = more;
+        if (!add_header(t, q->headers[i])) return false;
+        typed |= !strncasecmp(q->headers[i], "content-type:", 13);
     }
+    if (has_body && (!add_header(t, "Expect:") || (!typed && q->method && !add_header(t, "Content-Type:"))))
+        return false;
     return curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK;
 }
 
-static void set_method(struct lp_transfer *t, const struct lp_http_request *q)
+/* PUT, POST and PATCH have a body, if an empty one: the server wants its length. Returns whether there is one. */
+static bool set_method(struct lp_transfer *t, const struct lp_http_request *q)
 {
-    bool head = q->method && !strcmp(q->method, "HEAD");
-    t->repeatable = !q->body && (!q->method || head || !strcmp(q->method, "GET"));
-    if (!q->body && !q->method) {
-        curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L);
-        curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, NULL);
-        return;
-    }
+    const char *method = q->method ? q->method : q->body ? "POST" : "GET";
+    bool head = !strcmp(method, "HEAD");
+    bool has_body = q->body || !strcmp(method, "PUT") || !strcmp(method, "POST") || !strcmp(method, "PATCH");
+    t->repeatable = !q->body && (head || !strcmp(method, "GET"));
+    curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L); /* forgets what the handle did before */
     curl_easy_setopt(t->easy, CURLOPT_NOBODY, head ? 1L : 0L);
-    if (q->body) {
-        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, q->body);
-        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body_len);
+    if (has_body) {
+        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, q->body ? q->body : "");
+        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(q->body ? q->body_len : 0));
     }
-    curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, q->method);
+    curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, q->method && !head ? q->method : NULL);
+    /* What HEAD tells is not what would come. */
+    curl_easy_setopt(t->easy, CURLOPT_MAXFILESIZE_LARGE, head ? (curl_off_t)0 : (curl_off_t)t->options->max_body_bytes);
+    return has_body;
 }
 
-/* What goes out unencrypted goes to this machine: not by way of another one, and never as HTTP/2. */
+/* What goes out unencrypted does not go by way of another machine, and never as HTTP/2. */
 static void set_security(struct lp_transfer *t, bool secure)
 {
     if (t->security_set && secure == t->secure) return;
@@ -178,19 +198,20 @@ enum lp_code lp_transfer_set(struct lp_transfer *t, const struct lp_http_options
     if (!t->easy && !prepare(t)) return lp_nomem(err);
     set_security(t, q->url[4] == 's');
     if (!t->tls_ready && t->secure) {
-        set_certificates(t->easy);
+        set_certificates(t->easy, options->ca_bundle);
         /* Wait for a connection being made rather than make one more: it may turn out to be HTTP/2 and carry all. */
         curl_easy_setopt(t->easy, CURLOPT_PIPEWAIT, 1L);
         t->tls_ready = true;
     }
-    set_method(t, q);
-    if (!set_headers(t, q) || curl_easy_setopt(t->easy, CURLOPT_URL, q->url)) return lp_nomem(err);
+    if (!set_headers(t, q, set_method(t, q)) || curl_easy_setopt(t->easy, CURLOPT_URL, q->url)) return lp_nomem(err);
     curl_easy_setopt(t->easy, CURLOPT_USERNAME, q->basic_user);
     curl_easy_setopt(t->easy, CURLOPT_PASSWORD, q->basic_user ? q->basic_secret : NULL);
     if (q->basic_user) curl_easy_setopt(t->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
     t->total_ms = t->options->total_ms;
     if (q->total_ms > 0 && q->total_ms < t->total_ms) t->total_ms = q->total_ms;
     curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)t->total_ms);
+    t->stays = q->no_redirects;
+    curl_easy_setopt(t->easy, CURLOPT_ACCEPT_ENCODING, q->as_stored ? NULL : "gzip");
     curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, q->fresh_connection ? 1L : 0L);
     begin_answer(t);
     return LP_OK;
@@ -302,7 +323,7 @@ bool lp_transfer_follow(struct lp_transfer *t)
 {
     char *to = NULL, *from = NULL, here[300], there[300];
     long status = 0;
-    if (t->result != CURLE_OK) return false;
+    if (t->result != CURLE_OK || t->stays) return false;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status < 301 || status > 308 || status == 304 || curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to) || !to)
         return false;

@@ -21,6 +21,7 @@ struct lp_transfer {
     char curl_error[CURL_ERROR_SIZE];
     CURLcode result; /* set by who ran the handle, before follow and reply */
     bool too_large, repeatable, secure, security_set, tls_ready;
+    bool stays;            /* redirects are answers */
     bool redirect_refused; /* the reason is in curl_error */
     int64_t started_us, total_ms;
     int redirects;

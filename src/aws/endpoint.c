@@ -1,0 +1,183 @@
+#include "aws/endpoint.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+#define URL_BYTES ((size_t)4096)
+
+/* Services whose name is not all there is to know; others go by the rule. */
+struct service {
+    const char *name;
+    const char *suffix; /* of AWS_ENDPOINT_URL_…; in lower case the key of a services section; NULL: the name */
+    const char *host;   /* NULL: the name */
+    const char *fips, *dual, *fips_dual; /* instead of NAME-fips, NAME, NAME-fips */
+};
+static const struct service services[] = {
+    {.name = "s3"},
+    {.name = "events", .suffix = "EVENTBRIDGE"},
+    {.name = "secretsmanager", .suffix = "SECRETS_MANAGER"},
+    {.name = "logs", .suffix = "CLOUDWATCH_LOGS"},
+    {.name = "ecr", .host = "api.ecr", .fips = "ecr-fips", .dual = "ecr", .fips_dual = "ecr-fips"},
+    {.name = "portal.sso", .suffix = "SSO"},
+    {.name = "oidc", .suffix = "SSO_OIDC"},
+    {.name = "iam"},
+};
+
+/* Which suffix a region's hosts have: the first prefix that fits. */
+static const struct partition {
+    const char *prefix, *suffix, *dual_suffix, *global_region, *iam_host;
+} partitions[] = {
+    {"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "cn-north-1", "iam.cn-north-1.amazonaws.com.cn"},
+    {"us-gov-", "amazonaws.com", "api.aws", "us-gov-west-1", "iam.us-gov.amazonaws.com"},
+    {"us-iso-", "c2s.ic.gov", "api.aws.ic.gov", "us-iso-east-1", "iam.us-iso-east-1.c2s.ic.gov"},
+    {"us-isob-", "sc2s.sgov.gov", "api.aws.scloud", "us-isob-east-1", "iam.us-isob-east-1.sc2s.sgov.gov"},
+    {"us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "us-isof-south-1", "iam.us-isof-south-1.csp.hci.ic.gov"},
+    {"eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "eu-isoe-west-1", "iam.eu-isoe-west-1.cloud.adc-e.uk"},
+    {"eusc-", "amazonaws.eu", "api.amazonwebservices.eu", "eusc-de-east-1", "iam.eusc-de-east-1.amazonaws.eu"},
+    {"", "amazonaws.com", "api.aws", "us-east-1", "iam.amazonaws.com"},
+};
+
+static const struct service *service_of(const char *name)
+{
+    for (size_t i = 0; i < LP_COUNT(services); i++)
+        if (!strcmp(services[i].name, name)) return &services[i];
+    return NULL;
+}
+
+static const struct partition *partition_of(const char *region)
+{
+    const struct partition *p = partitions;
+    while (strncmp(region, p->prefix, strlen(p->prefix)) != 0) p++;
+    return p;
+}
+
+bool lp_aws_service_global(const char *service)
+{
+    return !strcmp(service, "iam");
+}
+
+/* ---- a URL that somebody configured ---- */
+
+static const char *configured_url(const struct lp_aws_settings *s, const char *service, const char **where)
+{
+    char variable[80];
+    const struct service *known = service_of(service);
+    const char *suffix = known && known->suffix ? known->suffix : service, *url;
+    *where = "--endpoint-url";
+    if (s->endpoint_flag) return s->endpoint_flag;
+    if (s->ignore_endpoints) return NULL;
+    int len = snprintf(variable, sizeof variable, "AWS_ENDPOINT_URL_%s", suffix);
+    for (int i = 0; i < len && i < (int)sizeof variable; i++)
+        variable[i] = (char)(variable[i] == '-' ? '_' : toupper((unsigned char)variable[i]));
+    *where = "AWS_ENDPOINT_URL_…";
+    if ((url = lp_aws_variable(variable))) return url;
+    *where = "AWS_ENDPOINT_URL";
+    return lp_aws_variable("AWS_ENDPOINT_URL");
+}
+
+static enum lp_code put_configured(struct lp_aws_place *p, const char *url, const char *where, struct lp_err *err)
+{
+    size_t scheme = !strncmp(url, "https://", 8) ? 8 : !strncmp(url, "http://", 7) ? 7 : 0;
+    size_t host = scheme ? strcspn(url + scheme, "/?#") : 0;
+    if (!host || memchr(url + scheme, '@', host) || strpbrk(url, "?# \t\r\n"))
+        return lp_fail(err, LP_CONFIG,
+                       "%s: \"%s\" is no address of a service; write https://HOST[:PORT][/PATH], without user or query",
+                       where, url);
+    const char *port = scheme == 8 ? ":443" : ":80";
+    size_t shown = host, len = strlen(url), n = strlen(port);
+    if (host > n && !memcmp(url + scheme + host - n, port, n)) shown -= n; /* Host goes without it */
+    while (len > scheme + host && url[len - 1] == '/') len--;
+    lp_buf_put(&p->url, url, scheme + shown);
+    lp_buf_put(&p->url, url + scheme + host, len - scheme - host);
+    p->configured = true;
+    return LP_OK;
+}
+
+/* ---- AWS's own ---- */
+
+/* Lower-case labels of a host's name: others, and those with dots, which no wildcard certificate covers, go into the
+ * path. */
+static bool bucket_fits_host(const char *bucket)
+{
+    size_t n = strlen(bucket);
+    if (n < 3 || n > 63 || bucket[0] == '-' || bucket[n - 1] == '-') return false;
+    return strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+static void put_s3(const struct lp_aws_settings *s, struct lp_aws_place *p, const char *bucket)
+{
+    bool in_host = bucket && bucket_fits_host(bucket);
+    lp_buf_printf(&p->url, "https://%s%ss3%s%s.%s.%s", in_host ? bucket : "", in_host ? "." : "",
+                  s->fips ? "-fips" : "", s->dual_stack ? ".dualstack" : "", p->region,
+                  partition_of(p->region)->suffix);
+    if (bucket && !in_host) {
+        lp_buf_putc(&p->url, '/');
+        lp_percent_encode(&p->url, bucket, strlen(bucket), "");
+    }
+}
+
+/* These have one name for both in that region. */
+static bool fips_is_plain(const char *service, const char *region)
+{
+    static const char *const names[] = {"sns", "sts", "events", "ssm", "logs"};
+    for (size_t i = 0; i < LP_COUNT(names); i++)
+        if (!strcmp(service, names[i])) return !strcmp(region, "us-gov-west-1");
+    return false;
+}
+
+static void put_by_rule(const struct lp_aws_settings *s, struct lp_aws_place *p, const char *service)
+{
+    const struct service *known = service_of(service);
+    const struct partition *partition = partition_of(p->region);
+    char fips[80];
+    snprintf(fips, sizeof fips, "%s-fips", service);
+    const char *host = known && known->host ? known->host : service;
+    if (s->fips && s->dual_stack) host = known && known->fips_dual ? known->fips_dual : fips;
+    else if (s->fips && !fips_is_plain(service, p->region)) host = known && known->fips ? known->fips : fips;
+    else if (s->dual_stack) host = known && known->dual ? known->dual : service;
+    lp_buf_printf(&p->url, "https://%s.%s.%s", host, p->region,
+                  s->dual_stack ? partition->dual_suffix : partition->suffix);
+}
+
+static void put_iam(const struct lp_aws_settings *s, struct lp_aws_place *p)
+{
+    const struct partition *partition = partition_of(p->region);
+    snprintf(p->region, sizeof p->region, "%s", partition->global_region);
+    if (s->fips && !strcmp(partition->prefix, "")) lp_buf_puts(&p->url, "https://iam-fips.amazonaws.com");
+    else lp_buf_printf(&p->url, "https://%s", partition->iam_host);
+}
+
+enum lp_code lp_aws_place_find(const struct lp_aws_settings *s, const char *service, const char *region,
+                               const char *bucket, struct lp_aws_place *p, struct lp_err *err)
+{
+    const char *where, *url = configured_url(s, service, &where);
+    *p = (struct lp_aws_place){.url.max_bytes = URL_BYTES};
+    if (!lp_aws_region_valid(region))
+        return lp_fail(err, LP_CONFIG, "\"%s\" is no region of AWS; write one like us-west-2", region);
+    snprintf(p->region, sizeof p->region, "%s", region);
+    if (url) {
+        LP_TRY(put_configured(p, url, where, err));
+        if (bucket) {
+            lp_buf_putc(&p->url, '/');
+            lp_percent_encode(&p->url, bucket, strlen(bucket), "");
+        }
+        if (lp_aws_service_global(service))
+            snprintf(p->region, sizeof p->region, "%s", partition_of(region)->global_region);
+    } else if (!strcmp(service, "s3")) {
+        put_s3(s, p, bucket);
+    } else if (lp_aws_service_global(service)) {
+        put_iam(s, p);
+    } else {
+        put_by_rule(s, p, service);
+    }
+    LP_TRY(lp_buf_code(&p->url, "a service's address", err));
+    p->host = strstr(p->url.data, "://") + 3;
+    p->host_len = strcspn(p->host, "/");
+    p->path = p->host + p->host_len;
+    return LP_OK;
+}
+
+void lp_aws_place_release(struct lp_aws_place *p)
+{
+    lp_buf_release(&p->url);
+}
