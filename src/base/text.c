@@ -172,6 +172,19 @@ void lp_percent_encode(struct lp_buf *out, const char *bytes, size_t len, const 
     }
 }
 
+void lp_base64_put(struct lp_buf *out, const void *bytes, size_t len)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *at = bytes;
+    if (!lp_buf_reserve(out, (len + 2) / 3 * 4)) return;
+    for (; len; at += 3) {
+        size_t n = len < 3 ? len : 3;
+        unsigned group = (unsigned)at[0] << 16 | (n > 1 ? (unsigned)at[1] << 8 : 0) | (n > 2 ? at[2] : 0);
+        for (size_t i = 0; i < 4; i++) lp_buf_putc(out, i <= n ? letters[group >> (18 - 6 * i) & 63] : '=');
+        len -= n;
+    }
+}
+
 #define LONGEST_WORD 64
 
 /* Optimal string alignment: a swap of neighbours counts as one edit, as typists make them. */

@@ -40,6 +40,9 @@ void lp_text_cut_middle(struct lp_buf *out, const char *text, size_t len, size_t
 /* Percent-encodes all but A-Z a-z 0-9 - _ . ~ and the bytes in `also`. */
 void lp_percent_encode(struct lp_buf *out, const char *bytes, size_t len, const char *also);
 
+/* Base64 with padding (RFC 4648, 4). */
+void lp_base64_put(struct lp_buf *out, const void *bytes, size_t len);
+
 /* The candidate nearest to word by edits, NULL when none is near enough to be meant. */
 const char *lp_text_nearest(const char *word, size_t len, const char *const *candidates, size_t count);
 

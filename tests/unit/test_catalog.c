@@ -2,74 +2,11 @@
 #include "test.h"
 
 #include "memory_catalog.c"
+#include "memory_glue.c"
 #include "memory_store.c"
-
-#define DAILY "{slot:%Y-%m-%d}"
+#include "tables.h"
 
 static struct lp_err err;
-
-/* A pipeline's table, from words: "city:string n:bigint? t:double/celsius>fahrenheit", '?' for nullable. */
-struct definition {
-    struct lp_arena arena;
-    struct lp_columns columns;
-    struct lp_sink sink;
-    struct lp_layout layout;
-    struct lp_table table;
-};
-
-static void add_column(struct definition *d, char *word)
-{
-    struct lp_column *c = &d->columns.list[d->columns.count++];
-    char *type = strchr(word, ':'), *unit = strchr(word, '/'), *arrow = unit ? strchr(unit, '>') : NULL;
-    *type++ = '\0';
-    if (unit) *unit++ = '\0';
-    if (arrow) *arrow++ = '\0';
-    size_t len = strlen(type);
-    c->name = word;
-    c->nullable = type[len - 1] == '?';
-    if (c->nullable) type[len - 1] = '\0';
-    while (strcmp(lp_type_name(c->type), type)) c->type++;
-    c->type_known = true;
-    c->unit = arrow ? arrow : unit;
-    c->unit_from = arrow ? unit : NULL;
-}
-
-/* A partition without a format is made of text. */
-static void add_partition(struct definition *d, const char *name, const char *format)
-{
-    struct lp_partition *p = &d->sink.partitions.list[d->sink.partitions.count++];
-    *p = (struct lp_partition){.name = name, .column = -1};
-    p->value.part_count = 1;
-    p->value.parts = lp_arena_zalloc(&d->arena, sizeof *p->value.parts);
-    if (format) *p->value.parts = (struct lp_template_part){.variable = LP_VARIABLE_SLOT, .format = format};
-    else *p->value.parts = (struct lp_template_part){.text = "x", .len = 1};
-}
-
-static struct definition *define(const char *words)
-{
-    struct definition *d = calloc(1, sizeof *d);
-    assert_non_null(d);
-    char *rest = lp_arena_strdup(&d->arena, words);
-    d->columns.list = lp_arena_zalloc(&d->arena, 16 * sizeof *d->columns.list);
-    for (char *word; (word = strsep(&rest, " "));) add_column(d, word);
-    d->sink.catalog = (struct lp_catalog_name){"lake", "weather"};
-    d->layout = (struct lp_layout){.sink = &d->sink, .pipeline = "us-weather", .slot_us = INT64_C(1349114400000000)};
-    d->table = (struct lp_table){&d->layout, &d->columns, "Weather"};
-    return d;
-}
-
-static struct definition *define_parquet(const char *words)
-{
-    struct definition *d = define(words);
-    d->sink.format = LP_FORMAT_PARQUET;
-    return d;
-}
-
-static void forget(struct definition *d)
-{
-    lp_arena_release(&d->arena);
-    free(d);
-}
 
 struct fixture;
 struct home {
@@ -83,6 +20,7 @@ struct fixture {
     const struct home *home;
     struct lp_store *store;
     struct memory_tables tables;
+    struct memory_glue glue;
     size_t writes, before;
 };
 
@@ -134,8 +72,29 @@ static void close_memory(struct fixture *f)
     lp_arena_release(&f->tables.arena);
 }
 
+static struct lp_catalog *look_in_glue(struct fixture *f)
+{
+    struct lp_catalog *c;
+    struct lp_glue caller = memory_glue_caller(&f->glue);
+    assert_ok(lp_catalog_glue_new(&caller, "s3://bucket/lake", &c, &err));
+    return c;
+}
+
+/* The table over the files; CSV has a view beside it. */
+static size_t glue_writes(struct fixture *f)
+{
+    return memory_glue_writes(&f->glue, "weather_text") +
+           (memory_glue_text(&f->glue, "weather_text") ? 0 : memory_glue_writes(&f->glue, "weather"));
+}
+
+static void close_glue(struct fixture *f)
+{
+    memory_glue_release(&f->glue);
+}
+
 static const struct home directory = {open_directory, look_in_file, file_writes, close_store},
-                         memory = {open_memory, look_in_memory, memory_writes, close_memory};
+                         memory = {open_memory, look_in_memory, memory_writes, close_memory},
+                         glue = {open_memory, look_in_glue, glue_writes, close_glue};
 
 static int open_home(void **state, const struct home *home)
 {
@@ -155,6 +114,11 @@ static int in_directory(void **state)
 static int in_memory(void **state)
 {
     return open_home(state, &memory);
+}
+
+static int in_glue(void **state)
+{
+    return open_home(state, &glue);
 }
 
 static int close_home(void **state)
@@ -348,8 +312,6 @@ static void columns_may_be_written_in_capitals_later(void **state)
     assert_fits(state, define("City:string N:bigint"));
 }
 
-/* ---- what only a catalogue that tells units knows ---- */
-
 static void a_unit_that_changed_is_refused(void **state)
 {
     publish(state, define("city:string t:double/celsius>fahrenheit"));
@@ -443,8 +405,8 @@ static void what_another_run_added_meanwhile_stays(void **state)
     {                                                           \
 #test " [" #home "]", test, in_##home, close_home, NULL \
     }
-#define EVERYWHERE(test)    IN(directory, test), IN(memory, test)
-#define TELLING_UNITS(test) IN(directory, test), IN(memory, test)
+#define EVERYWHERE(test)  IN(directory, test), IN(memory, test), IN(glue, test)
+#define IN_THE_LAKE(test) IN(directory, test), IN(memory, test)
 
 int main(void)
 {
@@ -464,9 +426,9 @@ int main(void)
         EVERYWHERE(a_format_that_changed_is_refused),
         EVERYWHERE(columns_may_be_written_in_capitals_later),
         EVERYWHERE(what_another_run_added_meanwhile_stays),
-        TELLING_UNITS(a_unit_that_changed_is_refused),
-        TELLING_UNITS(a_unit_may_be_told_later_but_not_converted_to),
-        TELLING_UNITS(one_file_may_become_anything),
+        EVERYWHERE(a_unit_that_changed_is_refused),
+        EVERYWHERE(a_unit_may_be_told_later_but_not_converted_to),
+        IN_THE_LAKE(one_file_may_become_anything),
         IN(directory, an_entry_that_is_none_is_told_and_kept),
         IN(directory, the_entry_says_what_the_table_is),
     };
