@@ -3,11 +3,12 @@
 #include <signal.h>
 #include <string.h>
 
-static volatile sig_atomic_t asked;
+static volatile sig_atomic_t asked, heeded;
 
 static void note(int number)
 {
     asked = number;
+    heeded = 0;
 }
 
 void lp_cancel_install(void)
@@ -34,9 +35,14 @@ int lp_cancel_signal(void)
     return asked;
 }
 
+void lp_cancel_wind_up(void)
+{
+    heeded = 1;
+}
+
 enum lp_code lp_cancel_check(struct lp_err *err)
 {
-    if (!asked) return LP_OK;
+    if (!asked || heeded) return LP_OK;
     return lp_fail(err, LP_CANCELLED, "stopped by %s",
                    asked == SIGINT    ? "Ctrl-C"
                    : asked == SIGTERM ? "SIGTERM"

@@ -13,6 +13,9 @@
 void lp_cancel_install(void);
 /* 0, or the signal that asked. */
 int lp_cancel_signal(void);
+/* What must still be done after the first signal (a record, locks) is not cut off by it: until another one comes
+ * lp_cancel_check is LP_OK again. */
+void lp_cancel_wind_up(void);
 /* LP_OK or LP_CANCELLED. */
 enum lp_code lp_cancel_check(struct lp_err *err) LP_CHECKED;
 /* Ends the process by the signal that asked; returns when none did. */

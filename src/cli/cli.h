@@ -8,6 +8,7 @@
 #ifndef LP_CLI_CLI_H
 #define LP_CLI_CLI_H
 
+#include "aws/aws.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "cli/style.h"
@@ -21,6 +22,7 @@ struct lp_cli {
     int64_t slot_us; /* now, cut to the minute, unless given */
     bool slot_given;
     const char *to, *replay, *record;
+    struct lp_aws_options aws;
     uint64_t shard, shards; /* shard from 0 */
     int64_t rows;
     bool json, quiet, verbose, schema, help, version;
@@ -35,6 +37,7 @@ enum {
     LP_CMD_RUN = 8,
     LP_CMD_HELP = 16,
     LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN,
+    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN, /* may call AWS */
     LP_CMD_ALL = LP_CMD_FILE | LP_CMD_HELP
 };
 

@@ -74,7 +74,7 @@ static enum lp_code put_files(struct lp_cli *c, struct lp_pipeline *p, const str
     struct lp_layout l = {&p->sink, p->name, c->slot_us, c->shard, c->shards};
     struct lp_store *store;
     LP_AUTO(lp_buf) partition = {0}, key = {0}, url = {0};
-    LP_TRY(lp_store_open(p->sink.root, &store, err));
+    LP_TRY(lp_store_open(p->sink.root, &p->sink.s3, NULL, &store, err));
     if (lp_sink_one_partition(&p->sink)) {
         lp_layout_put_partition(&l, run, NULL, 0, &partition);
     } else {

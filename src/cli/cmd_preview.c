@@ -31,13 +31,16 @@ int lp_cmd_preview(struct lp_cli *c)
     struct lp_rows rows = {0};
     struct lp_progress progress;
     struct lp_err err = {0};
+    struct lp_aws *aws = NULL;
     int status = lp_cli_load(c, &p);
+    if (!status && lp_aws_new(&c->aws, &aws, &err)) status = lp_cli_fail(c, &err);
     if (!status && !lp_rows_init(&rows, &p.columns, SHOWN_ROWS, true, &c->out)) status = lp_cli_fail_memory(c);
     if (!status) {
         lp_progress_init(&progress, c, "items");
         struct lp_run_options o = {.slot_us = c->slot_us,
                                    .replay_folder = c->replay,
                                    .record_folder = c->record,
+                                   .aws = aws,
                                    .watch = lp_progress_watch(&progress),
                                    .see_rows = lp_rows_see,
                                    .who = &rows};
@@ -45,6 +48,7 @@ int lp_cmd_preview(struct lp_cli *c)
         lp_progress_clear(&progress);
         status = report(c, code, &rec, &rows, &err);
     }
+    lp_aws_free(aws);
     lp_rows_release(&rows);
     lp_record_release(&rec);
     lp_pipeline_release(&p);

@@ -147,8 +147,10 @@ int lp_cmd_run(struct lp_cli *c)
     struct lp_rows rows = {0};
     struct lp_progress progress;
     struct lp_err err = {0};
+    struct lp_aws *aws = NULL;
     LP_AUTO(lp_buf) noun = {0};
     int status = lp_cli_load(c, &p);
+    if (!status && lp_aws_new(&c->aws, &aws, &err)) status = lp_cli_fail(c, &err);
     if (!status && !lp_rows_init(&rows, &p.columns, SHOWN_ROWS, false, &c->out)) status = lp_cli_fail_memory(c);
     if (!status) {
         announce(c, &p);
@@ -160,6 +162,7 @@ int lp_cmd_run(struct lp_cli *c)
                                    .shards = c->shards,
                                    .replay_folder = c->replay,
                                    .record_folder = c->record,
+                                   .aws = aws,
                                    .watch = lp_progress_watch(&progress),
                                    .count_items = progress.bar,
                                    .see_rows = shows ? lp_rows_see : NULL,
@@ -168,6 +171,7 @@ int lp_cmd_run(struct lp_cli *c)
         lp_progress_clear(&progress);
         status = report(c, &p, code, &rec, &rows, lp_buf_text(&noun), &err);
     }
+    lp_aws_free(aws);
     lp_rows_release(&rows);
     lp_record_release(&rec);
     lp_pipeline_release(&p);

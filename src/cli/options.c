@@ -77,6 +77,26 @@ static enum lp_code set_record(struct lp_cli *c, const char *text, struct lp_err
     return LP_OK;
 }
 
+static enum lp_code set_profile(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    c->aws.profile = text;
+    return *text ? LP_OK : lp_fail(err, LP_USAGE, "--profile is empty; name a section of ~/.aws/config");
+}
+
+static enum lp_code set_region(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    c->aws.region = text;
+    if (*text && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(text)) return LP_OK;
+    return lp_fail(err, LP_USAGE, "--region %.40s is no region; write it like us-west-2", text);
+}
+
+static enum lp_code set_endpoint_url(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    c->aws.endpoint_url = text;
+    if (!strncmp(text, "https://", 8) || !strncmp(text, "http://", 7)) return LP_OK;
+    return lp_fail(err, LP_USAGE, "--endpoint-url %.100s is no address; write it like https://s3.example.com", text);
+}
+
 static enum lp_code set_rows(struct lp_cli *c, const char *text, struct lp_err *err)
 {
     if (lp_int64_parse(text, strlen(text), &c->rows) && c->rows >= 1 && c->rows <= 10000) return LP_OK;
@@ -113,6 +133,10 @@ const struct lp_option lp_options[] = {
     {"replay", 0, "DIR", "answer requests from the replies recorded in DIR; no network", LP_CMD_PREVIEW | LP_CMD_RUN,
      set_replay},
     {"record", 0, "DIR", "keep the replies in DIR, one file per item", LP_CMD_PREVIEW | LP_CMD_RUN, set_record},
+    {"profile", 0, "NAME", "take AWS credentials and settings from this profile", LP_CMD_AWS, set_profile},
+    {"region", 0, "REGION", "the AWS region; else the environment's or the profile's", LP_CMD_AWS, set_region},
+    {"endpoint-url", 0, "URL", "where the AWS services are; for others that speak like them", LP_CMD_AWS,
+     set_endpoint_url},
     {"items", 'n', "N", "how many items to fetch; 5 when left out", LP_CMD_PREVIEW, set_rows},
     {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
     {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there", LP_CMD_CHECK | LP_CMD_RUN,
@@ -149,14 +173,14 @@ static enum lp_code unknown_option(const char *word, size_t len, struct lp_err *
                    (int)(len > 60 ? 60 : len), word);
 }
 
-static enum lp_code take_option(struct lp_cli *c, unsigned *given, const char *word, const char *next, bool *used_next,
+static enum lp_code take_option(struct lp_cli *c, uint64_t *given, const char *word, const char *next, bool *used_next,
                                 struct lp_err *err)
 {
     const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
     size_t len = equals ? (size_t)(equals - word) : strlen(word);
     const struct lp_option *o = find_option(word, len);
     if (!o) return unknown_option(word, len, err);
-    *given |= 1u << (o - lp_options);
+    *given |= UINT64_C(1) << (o - lp_options);
     if (!o->argument && equals) return lp_fail(err, LP_USAGE, "--%s takes no value", o->name);
     if (!o->argument) return o->set(c, NULL, err);
     if (!equals && !next) return lp_fail(err, LP_USAGE, "--%s wants a value: --%s %s", o->name, o->name, o->argument);
@@ -185,13 +209,13 @@ static enum lp_code take_word(struct lp_cli *c, const char *word, struct lp_err 
     return LP_OK;
 }
 
-static enum lp_code check_fit(const struct lp_cli *c, unsigned given, struct lp_err *err)
+static enum lp_code check_fit(const struct lp_cli *c, uint64_t given, struct lp_err *err)
 {
     const struct lp_command *cmd = c->command;
     if (c->help || c->version) return LP_OK;
     if (!cmd) return lp_fail(err, LP_USAGE, "a command is missing; lambda-pipeline --help lists them");
     for (size_t i = 0; i < lp_option_count; i++)
-        if (given & 1u << i && !(lp_options[i].commands & cmd->bit))
+        if (given & UINT64_C(1) << i && !(lp_options[i].commands & cmd->bit))
             return lp_fail(err, LP_USAGE, "%s has no option --%s; lambda-pipeline help %s lists them", cmd->name,
                            lp_options[i].name, cmd->name);
     size_t least = c->schema ? 0 : cmd->bit == LP_CMD_CHECK ? 1 : cmd->least_words;
@@ -210,7 +234,7 @@ static enum lp_code check_fit(const struct lp_cli *c, unsigned given, struct lp_
 
 enum lp_code lp_cli_parse(struct lp_cli *c, int argc, char **argv, struct lp_err *err)
 {
-    unsigned given = 0;
+    uint64_t given = 0;
     bool options_over = false;
     *c = (struct lp_cli){.color = "auto", .rows = 5};
     int64_t now = lp_clock_now_us();

@@ -51,6 +51,36 @@ static const struct lp_field catalog_list[] = {
 static const struct lp_fields catalog_fields = {"sink.catalog", "The table's name in the catalogue.", catalog_list,
                                                 LP_COUNT(catalog_list)};
 
+static const char *const encryptions[] = {"none", "AES256", "aws:kms", "aws:kms:dsse"};
+
+static const struct lp_field s3_list[] = {
+    {.name = "region",
+     .kind = LP_FIELD_TEXT,
+     .offset = offsetof(struct lp_s3_options, region),
+     .example = "us-west-2",
+     .help = "The bucket's region; found out when left out."},
+    {.name = "encryption",
+     .kind = LP_FIELD_WORD,
+     .offset = offsetof(struct lp_s3_options, encryption),
+     .fallback = "none",
+     .words = encryptions,
+     .word_count = LP_COUNT(encryptions),
+     .example = "aws:kms",
+     .help = "Server-side encryption that is asked for; `none` leaves it to the bucket's own rule."},
+    {.name = "kms_key",
+     .kind = LP_FIELD_TEXT,
+     .offset = offsetof(struct lp_s3_options, kms_key),
+     .example = "alias/lake",
+     .help = "The key for `aws:kms`: its id, ARN or alias."},
+    {.name = "expected_bucket_owner",
+     .kind = LP_FIELD_TEXT,
+     .offset = offsetof(struct lp_s3_options, expected_bucket_owner),
+     .example = "\"123456789012\"",
+     .help = "The account the bucket must belong to; S3 refuses every request if it does not."},
+};
+static const struct lp_fields s3_fields = {"sink.s3", "What is asked of S3, where `to` is s3://….", s3_list,
+                                           LP_COUNT(s3_list)};
+
 static const struct lp_field fields[] = {
     {.name = "to",
      .kind = LP_FIELD_TEXT,
@@ -58,7 +88,8 @@ static const struct lp_field fields[] = {
      .required = true,
      .example = "./lake",
      .help =
-         "A directory (relative to where the program runs), or one file (`out/weather.csv`), which each run replaces."},
+         "A directory (relative to where the program runs) or `s3://bucket/prefix`; or one file there (`out/weather.csv`, "
+         "`s3://bucket/weather.csv`), which each run replaces."},
     {.name = "format",
      .kind = LP_FIELD_WORD,
      .offset = offsetof(struct lp_sink, format),
@@ -81,19 +112,39 @@ static const struct lp_field fields[] = {
      .section = &catalog_fields,
      .example = "{ database: weather, table: weather }",
      .help = "The table's name in the catalogue."},
+    {.name = "s3",
+     .kind = LP_FIELD_SECTION,
+     .offset = offsetof(struct lp_sink, s3),
+     .section = &s3_fields,
+     .example = "{ encryption: aws:kms, kms_key: alias/lake }",
+     .help = "What is asked of S3, where `to` is s3://…."},
 };
 const struct lp_fields lp_sink_fields = {"sink", "Where the rows go, in what form, in which folders.", fields,
                                          LP_COUNT(fields)};
 
+static const char *s3_objection(const char *bucket, const char **remedy)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    size_t len = strcspn(bucket, "/");
+    *remedy = "write it like s3://bucket/prefix";
+    if (!len) return "it names no bucket";
+    if (len < 3 || len > 63 || strspn(bucket, letters) < len)
+        return "a bucket's name has 3 to 63 letters, digits, dots and hyphens";
+    for (const char *at = bucket + len; *at; at += len) {
+        len = strcspn(++at, "/");
+        if (!len && *at) return "its prefix holds an empty name";
+        if ((len == 1 && *at == '.') || (len == 2 && at[0] == '.' && at[1] == '.')) return "its prefix holds . or ..";
+        if (len > LP_STORE_NAME_BYTES) return "its prefix holds a name of more than 240 bytes";
+    }
+    return NULL;
+}
+
 /* Why an address cannot be written to by this version; NULL when it can. */
 static const char *objection(const char *to, const char **remedy)
 {
-    *remedy = "name a directory";
+    *remedy = "name a directory or s3://bucket/prefix";
     if (!*to) return "it is empty";
-    if (!strncmp(to, "s3://", 5)) {
-        *remedy = "name a directory for now";
-        return "S3 is not built into this version";
-    }
+    if (lp_store_is_s3(to)) return s3_objection(to + 5, remedy);
     size_t len = strlen(to);
     if (len > 8 && !strcmp(to + len - 8, ".parquet")) {
         *remedy = "name a directory or a .csv file for now";
@@ -114,7 +165,8 @@ static bool split_address(struct lp_sink *s, struct lp_arena *a)
     const char *slash = strrchr(s->to, '/');
     s->root = s->to;
     s->file_name = NULL;
-    if (!names_file(s->to)) return true;
+    bool bucket_alone = lp_store_is_s3(s->to) && slash < s->to + 5;
+    if (!names_file(s->to) || bucket_alone) return true;
     s->file_name = slash ? slash + 1 : s->to;
     s->root = slash ? lp_arena_strndup(a, s->to, (size_t)(slash - s->to)) : ".";
     return s->root;
@@ -155,6 +207,21 @@ static void bind_partition(struct lp_reading *r, struct lp_partition *p, const s
                       "partition %s: every instant would get a folder of its own", p->name);
 }
 
+static void bind_s3(struct lp_reading *r, const struct lp_sink *s)
+{
+    const struct lp_node *map = lp_node_get(s->node, "s3");
+    const char *owner = s->s3.expected_bucket_owner;
+    bool kms = s->s3.encryption == LP_S3_KMS || s->s3.encryption == LP_S3_KMS_DSSE;
+    if (!map || map->kind != LP_NODE_MAP) return;
+    if (s->s3.kms_key && !kms)
+        lp_node_fault(r, lp_node_get(map, "kms_key"), "add encryption: aws:kms", "a key without the encryption it is for");
+    if (s->s3.kms_key && strpbrk(s->s3.kms_key, " \r\n"))
+        lp_node_fault(r, lp_node_get(map, "kms_key"), "write the key's id, ARN or alias", "this is no key");
+    if (owner && (strlen(owner) != 12 || strspn(owner, "0123456789") != 12))
+        lp_node_fault(r, lp_node_get(map, "expected_bucket_owner"), "write it in quotes: \"123456789012\"",
+                      "an account's number has twelve digits");
+}
+
 void lp_sink_bind(struct lp_reading *r, struct lp_sink *s, const char *pipeline, const struct lp_columns *columns,
                   const struct lp_variables *v)
 {
@@ -168,6 +235,7 @@ void lp_sink_bind(struct lp_reading *r, struct lp_sink *s, const char *pipeline,
         lp_node_fault(r, lp_node_get(s->node, "partition")->key, "leave partition out, or name a directory",
                       "one file cannot be partitioned");
     for (size_t i = 0; i < s->partitions.count; i++) bind_partition(r, &s->partitions.list[i], columns, v);
+    bind_s3(r, s);
     if (!s->catalog.database) s->catalog.database = pipeline;
     if (!s->catalog.table) s->catalog.table = pipeline;
 }

@@ -1,5 +1,5 @@
 /* sink.h — the `sink` section: where rows go, in what form, in which folders.
- * Model:   a directory with a table in it, partitioned by texts of the run or by a column's value; or one file, which
+ * Model:   a directory or a bucket with a table in it, partitioned by texts of the run or by a column's value; or one file, which
  *          each run replaces.
  * Owns:    everything lies in the arena of the definition.
  * Errors:  faults with place.
@@ -9,6 +9,7 @@
 #define LP_LAKE_SINK_H
 
 #include "config/field.h"
+#include "lake/store.h"
 #include "table/columns.h"
 
 #define LP_PARTITIONS_MAX 8
@@ -37,9 +38,10 @@ struct lp_sink {
     int format;
     struct lp_partitions partitions;
     struct lp_catalog_name catalog;
+    struct lp_s3_options s3; /* counts where `to` is s3:// */
     const struct lp_node *node;
     /* made of `to` by lp_sink_bind */
-    const char *root;      /* the directory */
+    const char *root;      /* the directory, or s3://bucket/prefix */
     const char *file_name; /* the one file in it, or NULL */
 };
 

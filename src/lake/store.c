@@ -43,9 +43,15 @@ enum lp_code lp_store_put(struct lp_store *s, const char *key, const void *bytes
     return code;
 }
 
-enum lp_code lp_store_open(const char *to, struct lp_store **out, struct lp_err *err)
+bool lp_store_is_s3(const char *to)
 {
-    return lp_store_dir_new(to, out, err);
+    return !strncmp(to, "s3://", 5);
+}
+
+enum lp_code lp_store_open(const char *to, const struct lp_s3_options *s3, struct lp_aws *aws, struct lp_store **out,
+                           struct lp_err *err)
+{
+    return lp_store_is_s3(to) ? lp_store_s3_new(to, s3, aws, out, err) : lp_store_dir_new(to, out, err);
 }
 
 void lp_lock_release(struct lp_lock **l)

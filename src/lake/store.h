@@ -92,9 +92,25 @@ enum lp_code lp_store_put(struct lp_store *s, const char *key, const void *bytes
 
 /* LP_BUG unless the key is one: for those who write a store. */
 enum lp_code lp_store_check_key(const char *key, struct lp_err *err) LP_CHECKED;
-/* The home an address names: a directory. */
-enum lp_code lp_store_open(const char *to, struct lp_store **out, struct lp_err *err) LP_CHECKED;
+enum lp_s3_encryption { LP_S3_NO_ENCRYPTION, LP_S3_AES256, LP_S3_KMS, LP_S3_KMS_DSSE };
+struct lp_s3_options {       /* texts are borrowed for as long as the store lives; {0} asks for nothing */
+    const char *region;      /* NULL: the session's, or the one that S3 names */
+    int encryption;          /* of enum lp_s3_encryption; none: the bucket's own rule */
+    const char *kms_key;
+    const char *expected_bucket_owner; /* an account's number */
+};
+
+struct lp_aws;
+/* The home an address names: a directory, or s3://bucket/prefix, for which a session is needed; both other arguments may
+ * be NULL for a directory. */
+enum lp_code lp_store_open(const char *to, const struct lp_s3_options *s3, struct lp_aws *aws, struct lp_store **out,
+                           struct lp_err *err) LP_CHECKED;
+bool lp_store_is_s3(const char *to);
 void lp_store_free(struct lp_store *s);
+
+/* store_s3.c */
+enum lp_code lp_store_s3_new(const char *root, const struct lp_s3_options *o, struct lp_aws *aws, struct lp_store **out,
+                             struct lp_err *err) LP_CHECKED;
 
 /* store_dir.c */
 enum lp_code lp_store_dir_new(const char *root, struct lp_store **out, struct lp_err *err) LP_CHECKED;

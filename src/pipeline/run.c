@@ -24,6 +24,7 @@ struct work {
     bool writes; /* a preview does not */
     size_t failure_bytes;
     bool intent; /* what is published was named beforehand */
+    struct lp_err lock_lost; /* while replies were waited for */
 };
 
 void lp_run_bind(const struct lp_pipeline *p, int64_t slot_us, const char *run_id, struct lp_bindings *b,
@@ -52,7 +53,7 @@ static enum lp_code lock_slot(struct work *w, struct lp_err *err)
     LP_AUTO(lp_buf) key = {.max_bytes = 1024};
     w->layout = (struct lp_layout){&w->pipeline->sink, w->pipeline->name, w->options->slot_us, w->options->shard,
                                    w->options->shards};
-    LP_TRY(lp_store_open(w->pipeline->sink.root, &w->store, err));
+    LP_TRY(lp_store_open(w->pipeline->sink.root, &w->pipeline->sink.s3, w->options->aws, &w->store, err));
     lp_layout_put_lock_key(&w->layout, &key);
     LP_TRY(lp_buf_code(&key, "the lock's name", err));
     enum lp_code code = w->store->ops->lock(w->store, lp_buf_text(&key), &w->lock, err);
@@ -60,6 +61,21 @@ static enum lp_code lock_slot(struct work *w, struct lp_err *err)
         return lp_fail(err, LP_LOCKED, "slot %s of %s is being run already; wait for that run to end", w->slot_text,
                        w->pipeline->name);
     return code;
+}
+
+/* A lock in a bucket is a lease; waiting for a slow source must not let it lapse. */
+static void tick(void *who, const struct lp_fetch_stats *stats)
+{
+    struct work *w = who;
+    const struct lp_fetch_watch *watch = &w->options->watch;
+    if (w->lock && !w->lock_lost.code) (void)!w->lock->ops->renew(w->lock, &w->lock_lost);
+    if (watch->tick) watch->tick(watch->who, stats);
+}
+
+static void say(void *who, const char *line)
+{
+    const struct lp_fetch_watch *watch = &((struct work *)who)->options->watch;
+    if (watch->say) watch->say(watch->who, line);
 }
 
 static enum lp_code plan(struct work *w, uint64_t most_items, struct lp_err *err)
@@ -73,7 +89,7 @@ static enum lp_code plan(struct work *w, uint64_t most_items, struct lp_err *err
                                  .shard = o->shard,
                                  .shards = o->shards,
                                  .most_items = most_items,
-                                 .watch = o->watch};
+                                 .watch = {.tick = tick, .say = o->watch.say ? say : NULL, .who = w}};
     if (!o->replay_folder) LP_TRY(lp_source_load_secret(&p->source, p->folder, err));
     if (o->count_items) LP_TRY(lp_items_count(&p->source.each, o->shard, o->shards, &f.expected, err));
     LP_TRY(lp_judge_init(&w->judge, &p->quality, &p->checks, &p->columns, err));
@@ -124,7 +140,7 @@ static enum lp_code take_replies(struct work *w, struct lp_err *err)
         LP_TRY(lp_fetch_next(w->fetch, &reply, &more, err));
         if (!more) return LP_OK;
         LP_TRY(reply.ok ? take_rows(w, &reply, err) : note_failed_item(w, reply.item, reply.error, err));
-        if (w->lock) LP_TRY(w->lock->ops->renew(w->lock, err));
+        if (w->lock_lost.code) return lp_fail(err, w->lock_lost.code, "%s", w->lock_lost.text);
         LP_TRY(lp_cancel_check(err));
     }
 }
@@ -214,6 +230,7 @@ static void note_kept(struct work *w)
 static enum lp_code write_record(struct work *w, enum lp_code code, struct lp_err *err)
 {
     struct lp_err local = {0};
+    if (code == LP_CANCELLED) lp_cancel_wind_up(); /* what follows is the tidying up */
     count(w);
     finish_record(w->rec);
     if (code) {

@@ -17,6 +17,7 @@ struct lp_run_options {
     int64_t slot_us;
     uint64_t shard, shards; /* shard from 0 */
     const char *replay_folder, *record_folder;
+    struct lp_aws *aws; /* the session of all calls to AWS; NULL where none is made */
     struct lp_fetch_watch watch;
     bool count_items; /* so that progress knows the whole */
     /* Sees each batch after it was judged; may be NULL. */

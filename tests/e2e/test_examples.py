@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 
+import pandas
 import pytest
 
 CITIES = ["New York", "Portland", "Chicago", "Seattle", "Dallas"]
@@ -79,7 +80,7 @@ def hourly_rows(city, body):
         yield {"time": time + ":00Z", "city": city} | {name: values[index] for name, values in columns.items()}
 
 
-@pytest.mark.parametrize("example", ["weather/weather.yaml", "open-meteo/open-meteo.yaml"])
+@pytest.mark.parametrize("example", ["weather/weather.yaml", "open-meteo/open-meteo.yaml", "tutorial/daily-weather.yaml"])
 def test_an_example_has_no_faults(run, repo, example):
     result = run("check", str(repo / "examples" / example))
     assert result.status == 0, result.stderr
@@ -99,6 +100,26 @@ def test_the_weather_example_writes_what_the_replies_say(run, repo, tmp_path, sl
     assert header == list(expected[0])
     assert_rows(rows, expected)
     assert not list((lake / "_quarantine").rglob("*.jsonl"))
+
+
+def test_the_tutorials_file_is_byte_for_byte_what_pandas_wrote(run, repo, tmp_path):
+    folder = repo / "examples" / "tutorial"
+    file = tmp_path / "out" / "weather_data.csv"
+    result = run("run", str(folder / "daily-weather.yaml"), "--slot", WEATHER_SLOTS[0], "--to", str(file),
+                 "--replay", str(repo / "examples" / "weather" / "replies"))
+    assert result.status == 0, result.stderr
+    assert file.read_bytes() == (folder / "weather_data.csv").read_bytes()
+
+
+def test_pandas_writes_the_tutorials_file_from_the_same_replies(repo):
+    """The versions of pandas since 1.5.3 write it alike."""
+    rows = []
+    for city in CITIES:
+        body = body_of(repo / "examples" / "weather" / "replies" / compact(WEATHER_SLOTS[0]) / f"{city}.http")
+        rows.append({"temperature": fahrenheit(body["main"]["temp"]), "humidity": body["main"]["humidity"],
+                     "description": body["weather"][0]["description"], "city": city})
+    text = pandas.DataFrame(rows).to_csv(index=False)
+    assert text.encode() == (repo / "examples" / "tutorial" / "weather_data.csv").read_bytes()
 
 
 @pytest.mark.parametrize("slot", HOURLY_SLOTS)

@@ -1,5 +1,8 @@
-/* The contract of lake/store.h, held against every store. A new store is a line in `homes`. */
+/* The contract of lake/store.h, held against every store. S3 takes part where LP_TEST_S3 names a bucket (s3://…) that the
+ * environment's keys may write to: tests/e2e/test_store_contract.py sees to that. */
 #include "test.h"
+
+#include "aws/aws.h"
 
 #include "memory_store.c"
 
@@ -10,7 +13,7 @@
 
 struct home {
     struct lp_store *(*open)(const char *folder);
-    void (*limit)(struct lp_store *s, size_t bytes); /* 0: no limit again */
+    void (*limit)(struct lp_store *s, size_t bytes); /* 0: no limit again; NULL: writes do not fail early there */
 };
 struct fixture {
     void *folder;
@@ -40,7 +43,20 @@ static struct lp_store *open_memory(const char *folder)
     return memory_store_new();
 }
 
-static const struct home directory = {open_directory, limit_files}, memory = {open_memory, memory_store_limit};
+static struct lp_aws *session;
+
+static struct lp_store *open_bucket(const char *folder)
+{
+    struct lp_store *s;
+    LP_AUTO(lp_buf) root = {0};
+    lp_buf_printf(&root, "%s/a prefix/%s/", getenv("LP_TEST_S3"), strrchr(folder, '/') + 1);
+    assert_ok(lp_aws_new(&(struct lp_aws_options){0}, &session, &err));
+    assert_ok(lp_store_open(lp_buf_text(&root), NULL, session, &s, &err));
+    return s;
+}
+
+static const struct home directory = {open_directory, limit_files}, memory = {open_memory, memory_store_limit},
+                         bucket = {open_bucket, NULL};
 
 static int open_home(void **state, const struct home *home)
 {
@@ -62,11 +78,18 @@ static int in_memory(void **state)
     return open_home(state, &memory);
 }
 
+static int in_bucket(void **state)
+{
+    return open_home(state, &bucket);
+}
+
 static int close_home(void **state)
 {
     struct fixture *f = *state;
-    f->home->limit(f->store, 0);
+    if (f->home->limit) f->home->limit(f->store, 0);
     lp_store_free(f->store);
+    lp_aws_free(session);
+    session = NULL;
     int result = folder_free(&f->folder);
     free(f);
     return result;
@@ -506,38 +529,40 @@ static void any_history_leaves_what_was_committed_last(void **state)
     for (size_t k = 0; k < 4; k++) lp_upload_abort(&open[k]);
 }
 
-#define CONTRACT(test)                                            \
+#define HERE(test)                                                \
     {#test " (directory)", test, in_directory, close_home, NULL}, \
     {                                                             \
 #test " (memory)", test, in_memory, close_home, NULL      \
     }
+#define IN_S3(test)                                       \
+    {                                                     \
+#test " (S3)", test, in_bucket, close_home, NULL  \
+    }
+
+/* What every home keeps, and what those keep where a write can fail before commit. */
+#define EVERYWHERE(of)                                                             \
+    of(what_was_put_is_read), of(bytes_of_every_kind_and_none_are_kept),           \
+        of(nothing_is_seen_before_commit), of(what_is_aborted_leaves_all_as_it_was), \
+        of(commit_replaces_the_whole_object), of(an_object_is_the_sum_of_its_writes), \
+        of(many_uploads_are_written_in_turn), of(odd_keys_are_keys_and_none_is_another), \
+        of(what_is_no_key_is_refused), of(a_name_within_a_key_has_at_most_240_bytes), of(a_read_is_bounded_by_its_buffer), \
+        of(what_is_removed_is_gone_and_absence_is_fine), of(a_lock_is_held_by_one_until_it_is_given_back), \
+        of(who_holds_a_lock_can_renew_it), \
+        of(a_listing_has_the_keys_below_a_folder_in_the_order_of_their_bytes), of(an_address_ends_in_its_key), \
+        of(any_history_leaves_what_was_committed_last)
 
 int main(void)
 {
     signal(SIGXFSZ, SIG_IGN);
-    const struct CMUnitTest tests[] = {
-        CONTRACT(what_was_put_is_read),
-        CONTRACT(bytes_of_every_kind_and_none_are_kept),
-        CONTRACT(nothing_is_seen_before_commit),
-        CONTRACT(what_is_aborted_leaves_all_as_it_was),
-        CONTRACT(commit_replaces_the_whole_object),
-        CONTRACT(an_object_is_the_sum_of_its_writes),
-        CONTRACT(many_uploads_are_written_in_turn),
-        CONTRACT(odd_keys_are_keys_and_none_is_another),
-        CONTRACT(a_key_may_have_a_thousand_and_twenty_four_bytes),
-        CONTRACT(what_is_no_key_is_refused),
-        CONTRACT(a_name_within_a_key_has_at_most_240_bytes),
-        CONTRACT(a_read_is_bounded_by_its_buffer),
-        CONTRACT(what_is_removed_is_gone_and_absence_is_fine),
-        CONTRACT(a_write_that_failed_is_told_by_commit),
-        CONTRACT(a_write_that_failed_sticks),
-        CONTRACT(an_upload_that_failed_can_be_aborted),
-        CONTRACT(put_of_what_does_not_fit_leaves_nothing),
-        CONTRACT(a_lock_is_held_by_one_until_it_is_given_back),
-        CONTRACT(who_holds_a_lock_can_renew_it),
-        CONTRACT(a_listing_has_the_keys_below_a_folder_in_the_order_of_their_bytes),
-        CONTRACT(an_address_ends_in_its_key),
-        CONTRACT(any_history_leaves_what_was_committed_last),
+    const struct CMUnitTest here[] = {
+        EVERYWHERE(HERE),
+        HERE(a_key_may_have_a_thousand_and_twenty_four_bytes), /* in S3 the prefix counts as well */
+        HERE(a_write_that_failed_is_told_by_commit),
+        HERE(a_write_that_failed_sticks),
+        HERE(an_upload_that_failed_can_be_aborted),
+        HERE(put_of_what_does_not_fit_leaves_nothing),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest in_s3[] = {EVERYWHERE(IN_S3)};
+    if (getenv("LP_TEST_S3")) return cmocka_run_group_tests(in_s3, NULL, NULL);
+    return cmocka_run_group_tests(here, NULL, NULL);
 }

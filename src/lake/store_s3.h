@@ -1,0 +1,73 @@
+/* store_s3.h — what the files of the S3 store share: the store itself and one request for one of its keys.
+ * Model:   a bucket and a prefix below it. Every request names the owner that is expected and, where it writes, the
+ *          encryption that is asked for.
+ * Owns:    the store owns its texts and the file that parked uploads lie in; the session is borrowed. A request owns what
+ *          it was given to send until it is released, except the body.
+ * Units:   bytes.
+ * Errors:  those of aws/aws.h, with the object's address and, where there is one, what to do.
+ * Threads: one thread per session.
+ */
+#ifndef LP_LAKE_STORE_S3_H
+#define LP_LAKE_STORE_S3_H
+
+#include "aws/aws.h"
+#include "lake/store.h"
+
+#define LP_S3_SINGLE_BYTES ((size_t)16 << 20) /* up to this an object is one PUT */
+#define LP_S3_PART_BYTES   ((size_t)8 << 20)
+#define LP_S3_HEADERS      16
+
+struct lp_s3_store {
+    struct lp_store store;
+    struct lp_aws *aws;
+    char *bucket, *prefix; /* "" or "a/b/" */
+    struct lp_s3_options options;
+    struct lp_lock *lock; /* the first that is held; renewed as the store works */
+    bool sweeps;          /* a killed run may have left unfinished uploads */
+    int spill_fd;         /* -1 until an upload is parked */
+    uint64_t spill_bytes;
+};
+
+struct lp_s3_request {
+    struct lp_aws_request aws;
+    struct lp_buf path, query;
+    char *headers[LP_S3_HEADERS];
+    bool failed; /* for want of memory */
+};
+
+void lp_s3_request_init(struct lp_s3_request *q, const struct lp_s3_store *s, const char *method, const char *key);
+void lp_s3_request_release(struct lp_s3_request *q);
+void lp_s3_add_header(struct lp_s3_request *q, const char *format, ...) LP_PRINTF(2, 3);
+/* "name=value" of a query, value percent-encoded; NULL: the name alone. */
+void lp_s3_add_query(struct lp_s3_request *q, const char *name, const char *value);
+/* The headers of an object that is being made: type, encryption. */
+void lp_s3_add_object_headers(struct lp_s3_request *q, const struct lp_s3_store *s, const char *key);
+void lp_s3_add_checksum(struct lp_s3_request *q, uint32_t crc);
+/* The CRC-32 as S3 writes it: base64 of its four bytes, the highest first. */
+void lp_s3_put_checksum(uint32_t crc, char out[9]);
+
+/* Sends it; *reply is to be released in any case. A failure is told with the object's address. */
+enum lp_code lp_s3_call(struct lp_s3_store *s, struct lp_s3_request *q, const char *key, struct lp_aws_reply *reply,
+                        struct lp_err *err) LP_CHECKED;
+/* The first half of a call, for those that go side by side; lp_aws_finish is the other. */
+enum lp_code lp_s3_start(struct lp_s3_store *s, struct lp_s3_request *q, struct lp_aws_call **out,
+                         struct lp_err *err) LP_CHECKED;
+/* Puts address and remedy to a failure of a call for the key. */
+enum lp_code lp_s3_explain(const struct lp_s3_store *s, const char *key, const struct lp_aws_reply *reply,
+                           enum lp_code code, struct lp_err *err) LP_CHECKED;
+
+void lp_s3_put_url(const struct lp_s3_store *s, const char *key, struct lp_buf *out);
+/* The lock that the store holds, renewed where that is due. */
+enum lp_code lp_s3_renew(struct lp_s3_store *s, struct lp_err *err) LP_CHECKED;
+
+/* store_s3_upload.c */
+enum lp_code lp_s3_begin(struct lp_store *s, const char *key, struct lp_upload **out, struct lp_err *err) LP_CHECKED;
+/* store_s3_lock.c */
+enum lp_code lp_s3_lock(struct lp_store *s, const char *key, struct lp_lock **out, struct lp_err *err) LP_CHECKED;
+/* store_s3_list.c */
+enum lp_code lp_s3_list(struct lp_store *s, const char *prefix, const char *after, struct lp_listing *out,
+                        struct lp_err *err) LP_CHECKED;
+/* Ends the unfinished uploads of a key: a killed run left them. */
+enum lp_code lp_s3_sweep(struct lp_s3_store *s, const char *key, struct lp_err *err) LP_CHECKED;
+
+#endif

@@ -1,0 +1,263 @@
+/* A lock in a bucket is an object that only one can make (If-None-Match). It is a lease: its holder writes it anew while it
+ * works, and one that has not been written for LEASE_S seconds of the server's own clock is taken over, at once where its
+ * holder was a process of this machine that has ended. */
+#include "base/clock.h"
+#include "base/json.h"
+#include "lake/store_s3.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LEASE_S    120
+#define TRIES      4
+#define NAME_BYTES 256
+
+struct s3_lock {
+    struct lp_lock lock;
+    struct lp_s3_store *store;
+    char *key, *version; /* the ETag of what we wrote last */
+    int64_t written_us;  /* monotonic, before the request went out */
+    bool lost;
+};
+
+/* Which process this is, so that others on the same machine can see whether it is still there. */
+struct holder {
+    char host[NAME_BYTES], machine[NAME_BYTES]; /* machine: this start of it, and the set of process numbers */
+    long long pid, started;
+};
+
+static void read_line(const char *path, char *out)
+{
+    FILE *f = fopen(path, "re");
+    if (!f || !fgets(out, NAME_BYTES / 2, f)) *out = '\0';
+    out[strcspn(out, "\n")] = '\0';
+    if (f) fclose(f);
+}
+
+/* When a process began, in ticks since the start of the machine; 0: there is none. */
+static long long start_of(long long pid)
+{
+    char path[64], text[1024];
+    long long started = 0;
+    snprintf(path, sizeof path, "/proc/%lld/stat", pid);
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f) fclose(f);
+    text[n] = '\0';
+    const char *at = strrchr(text, ')'); /* the name before it may hold anything */
+    for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
+    if (at) started = strtoll(at + 1, NULL, 10);
+    return started;
+}
+
+static void describe_self(struct holder *h)
+{
+    char boot[NAME_BYTES], numbers[NAME_BYTES / 2];
+    *h = (struct holder){.pid = getpid()};
+    if (gethostname(h->host, sizeof h->host - 1)) snprintf(h->host, sizeof h->host, "unknown");
+    /* Functions thawed from one snapshot are alike in everything: among them only time tells. */
+    if (getenv("AWS_LAMBDA_FUNCTION_NAME")) return;
+    read_line("/proc/sys/kernel/random/boot_id", boot);
+    ssize_t n = readlink("/proc/self/ns/pid", numbers, sizeof numbers - 1);
+    if (n <= 0 || !*boot) return;
+    numbers[n] = '\0';
+    snprintf(h->machine, sizeof h->machine, "%.80s %.80s", boot, numbers);
+    h->started = start_of(h->pid);
+}
+
+static void put_holder(const struct holder *h, struct lp_buf *out)
+{
+    struct lp_json_writer w = {.out = out};
+    char now[LP_TIME_TEXT_BYTES];
+    lp_time_format_iso(lp_clock_now_us() / 1000000 * 1000000, now);
+    lp_json_open(&w, NULL, '{');
+    lp_json_text(&w, "host", h->host);
+    lp_json_text(&w, "machine", h->machine);
+    lp_json_int(&w, "pid", h->pid);
+    lp_json_int(&w, "started", h->started);
+    lp_json_text(&w, "written_at", now);
+    lp_json_int(&w, "lease_s", LEASE_S);
+    lp_json_close(&w, '}');
+    lp_buf_putc(out, '\n');
+}
+
+static void read_holder(const struct lp_buf *text, struct holder *h)
+{
+    LP_AUTO(lp_arena) arena = {.max_bytes = 1 << 20};
+    json_t *root;
+    *h = (struct holder){0};
+    if (lp_json_parse(&arena, lp_buf_text(text), text->len, &root, NULL)) return;
+    const char *host = json_string_value(json_object_get(root, "host"));
+    const char *machine = json_string_value(json_object_get(root, "machine"));
+    snprintf(h->host, sizeof h->host, "%s", host ? host : "");
+    snprintf(h->machine, sizeof h->machine, "%s", machine ? machine : "");
+    h->pid = json_integer_value(json_object_get(root, "pid"));
+    h->started = json_integer_value(json_object_get(root, "started"));
+}
+
+static bool is_gone(const struct holder *h)
+{
+    struct holder self;
+    describe_self(&self);
+    return *self.machine && !strcmp(self.machine, h->machine) && !strcmp(self.host, h->host) && h->pid > 0 &&
+           start_of(h->pid) != h->started;
+}
+
+/* How long ago the lock was written, by the server's clock; -1 when it does not say. */
+static int64_t age_s(const struct lp_aws_reply *reply)
+{
+    struct lp_slice date, modified;
+    char text[64];
+    int64_t now_us, then_us;
+    if (!lp_aws_reply_header(reply, "date", &date) || !lp_aws_reply_header(reply, "last-modified", &modified)) return -1;
+    snprintf(text, sizeof text, "%.*s", (int)(date.len < 63 ? date.len : 63), date.at);
+    if (!lp_time_parse_http(text, &now_us)) return -1;
+    snprintf(text, sizeof text, "%.*s", (int)(modified.len < 63 ? modified.len : 63), modified.at);
+    return lp_time_parse_http(text, &then_us) ? (now_us - then_us) / 1000000 : -1;
+}
+
+/* Writes the lock where the condition holds; *version is what it is called now. */
+static enum lp_code write_lock(struct lp_s3_store *s, const char *key, const char *condition, char **version,
+                               struct lp_aws_reply *reply, struct lp_err *err)
+{
+    struct lp_s3_request q;
+    struct holder self;
+    struct lp_slice etag;
+    LP_AUTO(lp_buf) text = {0};
+    describe_self(&self);
+    put_holder(&self, &text);
+    *version = NULL;
+    LP_TRY(lp_buf_code(&text, "a lock", err));
+    lp_s3_request_init(&q, s, "PUT", key);
+    lp_s3_add_object_headers(&q, s, key);
+    lp_s3_add_header(&q, "%s", condition);
+    q.aws.body = text.data;
+    q.aws.body_len = text.len;
+    enum lp_code code = lp_s3_call(s, &q, key, reply, err);
+    if (!code) {
+        bool named = lp_aws_reply_header(reply, "etag", &etag);
+        *version = named ? strndup(etag.at, etag.len) : strdup("");
+        if (!*version) code = lp_nomem(err);
+    }
+    lp_s3_request_release(&q);
+    return code;
+}
+
+static bool another_was_first(const struct lp_aws_reply *reply)
+{
+    return reply->status == 412 || reply->status == 409;
+}
+
+static void name_holder(const struct holder *h, int64_t age, const char *key, struct lp_err *err)
+{
+    (void)!lp_fail(err, LP_LOCKED,
+                   "%s is held by process %lld on %s, which wrote it %lld s ago; were it killed, the lock ends after %d s",
+                   key, h->pid, *h->host ? h->host : "another machine", (long long)age, LEASE_S);
+}
+
+/* Somebody has the lock: takes it over when that one is no more. *version stays NULL when the lock has gone meanwhile. */
+static enum lp_code take_over(struct lp_s3_store *s, const char *key, char **version, struct lp_err *err)
+{
+    struct lp_s3_request q;
+    struct lp_aws_reply reply = {0};
+    struct holder h;
+    struct lp_slice etag = {"", 0};
+    char condition[200];
+    *version = NULL;
+    lp_s3_request_init(&q, s, "GET", key);
+    enum lp_code code = lp_s3_call(s, &q, key, &reply, err);
+    lp_s3_request_release(&q);
+    int64_t age = age_s(&reply);
+    read_holder(&reply.body, &h);
+    if (!code) (void)lp_aws_reply_header(&reply, "etag", &etag);
+    snprintf(condition, sizeof condition, "if-match: %.*s", (int)(etag.len < 150 ? etag.len : 150), etag.at);
+    lp_aws_reply_release(&reply);
+    if (code) return code == LP_NOTFOUND ? LP_OK : code;
+    if (age < LEASE_S && !is_gone(&h)) {
+        name_holder(&h, age, key, err);
+        return LP_LOCKED;
+    }
+    reply = (struct lp_aws_reply){0};
+    code = write_lock(s, key, condition, version, &reply, err);
+    if (code && (another_was_first(&reply) || reply.status == 404)) code = LP_OK; /* look again */
+    lp_aws_reply_release(&reply);
+    if (!code && *version) s->sweeps = true;
+    return code;
+}
+
+static enum lp_code take(struct lp_s3_store *s, const char *key, char **version, struct lp_err *err)
+{
+    for (int i = 0; i < TRIES; i++) {
+        struct lp_aws_reply reply = {0};
+        enum lp_code code = write_lock(s, key, "if-none-match: *", version, &reply, err);
+        bool taken = another_was_first(&reply);
+        lp_aws_reply_release(&reply);
+        if (code && !taken) return code;
+        if (code) LP_TRY(take_over(s, key, version, err));
+        if (*version) return LP_OK;
+    }
+    return lp_fail(err, LP_LOCKED, "%s: others are faster to take the lock", key);
+}
+
+/* ---- the contract ---- */
+
+static enum lp_code renew(struct lp_lock *lock, struct lp_err *err)
+{
+    struct s3_lock *l = (struct s3_lock *)lock;
+    int64_t now = lp_clock_monotonic_us(), age_us = now - l->written_us;
+    struct lp_aws_reply reply = {0};
+    char condition[200], *version;
+    if (l->lost) return lp_fail(err, LP_LOCKED, "another run has taken %s over", l->key);
+    if (age_us < INT64_C(1000000) * LEASE_S / 2) return LP_OK;
+    snprintf(condition, sizeof condition, "if-match: %.150s", l->version);
+    enum lp_code code = write_lock(l->store, l->key, condition, &version, &reply, err);
+    l->lost = code && (another_was_first(&reply) || reply.status == 404);
+    lp_aws_reply_release(&reply);
+    if (l->lost) return lp_fail(err, LP_LOCKED, "another run has taken %s over", l->key);
+    if (code) return age_us < INT64_C(900000) * LEASE_S ? LP_OK : code; /* there is time to try again */
+    free(l->version);
+    l->version = version;
+    l->written_us = now;
+    return LP_OK;
+}
+
+static void release(struct lp_lock *lock)
+{
+    struct s3_lock *l = (struct s3_lock *)lock;
+    struct lp_err ignored;
+    if (l->store->lock == lock) l->store->lock = NULL;
+    if (!l->lost && lp_clock_monotonic_us() - l->written_us < INT64_C(1000000) * LEASE_S)
+        (void)!l->store->store.ops->remove(&l->store->store, l->key, &ignored);
+    free(l->key);
+    free(l->version);
+    free(l);
+}
+
+static const struct lp_lock_ops lock_ops = {renew, release};
+
+enum lp_code lp_s3_lock(struct lp_store *store, const char *key, struct lp_lock **out, struct lp_err *err)
+{
+    struct lp_s3_store *s = (struct lp_s3_store *)store;
+    LP_TRY(lp_store_check_key(key, err));
+    struct s3_lock *l = calloc(1, sizeof *l);
+    char *copy = strdup(key);
+    if (!l || !copy) {
+        free(l);
+        free(copy);
+        return lp_nomem(err);
+    }
+    *l = (struct s3_lock){.lock.ops = &lock_ops, .store = s, .key = copy, .written_us = lp_clock_monotonic_us()};
+    enum lp_code code = take(s, key, &l->version, err);
+    if (code) {
+        free(copy);
+        free(l);
+        return code;
+    }
+    if (!s->lock) s->lock = &l->lock;
+    *out = &l->lock;
+    return LP_OK;
+}
