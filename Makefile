@@ -14,7 +14,7 @@ coverage: ## Build build/coverage/lambda-pipeline, which counts the lines it run
 release dev coverage: %: build/%/build.ninja
 	@cmake --build build/$@ -j $(JOBS) -- --quiet >build/$@/build.log 2>&1 || { cat build/$@/build.log >&2; exit 1; }
 
-build/%/build.ninja: CMakeLists.txt CMakePresets.json $(wildcard cmake/*.cmake build/deps/curl/.stamp)
+build/%/build.ninja: CMakeLists.txt CMakePresets.json $(wildcard cmake/*.cmake build/deps/*/.stamp)
 	@command -v cmake >/dev/null || { echo "make: cmake is missing; scripts/deps installs what is needed" >&2; exit 1; }
 	@mkdir -p $(@D) && echo "building build/$*/lambda-pipeline" >&2
 	@cmake --preset $* >$(@D)/configure.log 2>&1 || { cat $(@D)/configure.log >&2; exit 1; }

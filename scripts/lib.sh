@@ -49,3 +49,15 @@ install_packages() {
     apt update -q || die_with_log build/deps/apt.log "apt-get update failed"
     apt "${install[@]}" "$@" || die_with_log build/deps/apt.log "apt-get could not install the packages"
 }
+
+# A Python new enough for the pinned packages; Debian's keeps venv and pip in packages of their own.
+python_for_venv() {
+    local it
+    for it in python3 /usr/bin/python3; do
+        if "$it" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$it"
+            return
+        fi
+    done
+    return 1
+}

@@ -65,7 +65,7 @@ void lp_layout_put_data_key(const struct lp_layout *l, const char *partition, st
         return;
     }
     lp_buf_printf(out, "%s/%s", l->sink->catalog.table, partition);
-    put_slot(l, ".csv", out);
+    put_slot(l, lp_format_info((enum lp_format)l->sink->format)->ending, out);
 }
 
 void lp_layout_put_quarantine_key(const struct lp_layout *l, const char *partition, struct lp_buf *out)

@@ -1,5 +1,5 @@
 /* layout.h — the names of all a run leaves behind. They depend on pipeline, partition and slot, never on the clock.
- * Model:   <table>/<partition>/<slot>[-IofN].csv, _quarantine/<table>/<partition>/<slot>[-IofN].jsonl,
+ * Model:   <table>/<partition>/<slot>[-IofN].csv or .parquet, _quarantine/<table>/<partition>/<slot>[-IofN].jsonl,
  *          _runs/<pipeline>/<slot>[-IofN].json, _catalog/<database>/<table>.json. A table that is one file is that file.
  * Owns:    nothing; keys are appended to the caller's buffer.
  * Units:   the slot in microseconds.
@@ -10,7 +10,7 @@
 #define LP_LAKE_LAYOUT_H
 
 #include "lake/sink.h"
-#include "table/batch.h"
+#include "table/rowfile.h"
 
 struct lp_layout {
     const struct lp_sink *sink;

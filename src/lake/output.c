@@ -1,11 +1,8 @@
 #include "lake/output.h"
 
 #include "quality/quarantine.h"
-#include "table/csv.h"
 
 #include <stdlib.h>
-
-#define TEXT_BYTES ((size_t)1 << 20) /* of rows as text before they are handed on */
 
 enum lp_code lp_output_begin(struct lp_output *o, struct lp_store *store, const struct lp_layout *layout,
                              const struct lp_columns *columns, const struct lp_each *each,
@@ -19,6 +16,7 @@ enum lp_code lp_output_begin(struct lp_output *o, struct lp_store *store, const 
 
 static void release_file(struct lp_output_file *f)
 {
+    lp_rowfile_free(&f->writer);
     lp_upload_abort(&f->upload);
     free(f->partition);
     free(f->key);
@@ -67,13 +65,47 @@ static enum lp_code park_oldest(struct lp_output *o, const struct lp_output_file
     return oldest->upload->ops->park(oldest->upload, err);
 }
 
-static enum lp_code write_text(struct lp_output *o, struct lp_output_file *f, struct lp_err *err)
+static enum lp_code write_bytes(struct lp_output *o, struct lp_output_file *f, const void *bytes, size_t len,
+                                struct lp_err *err)
 {
-    LP_TRY(lp_buf_code(&o->text, "a batch of rows", err));
     f->used = ++o->writes;
     f->parked = false;
-    f->bytes += o->text.len;
-    return f->upload->ops->write(f->upload, lp_buf_text(&o->text), o->text.len, err);
+    f->bytes += len;
+    return f->upload->ops->write(f->upload, bytes, len, err);
+}
+
+/* The target of all writers: files move when their list grows. */
+static enum lp_code write_data(void *room, const void *bytes, size_t len, struct lp_err *err)
+{
+    struct lp_output *o = room;
+    return write_bytes(o, &o->files[o->writing], bytes, len, err);
+}
+
+static enum lp_code begin_rows(struct lp_output *o, size_t index, struct lp_err *err)
+{
+    const struct lp_rowfile_setting setting = {o->columns, o->layout.pipeline, &o->text};
+    const struct lp_rowfile_target target = {write_data, o};
+    struct lp_output_file *f = &o->files[index];
+    o->writing = index;
+    f->used = ++o->writes;
+    return lp_format_info((enum lp_format)o->layout.sink->format)->open(&setting, &target, &f->writer, err);
+}
+
+/* Hands on what the file with the most rows held back has, as long as all together have too many. */
+static enum lp_code bound_held(struct lp_output *o, struct lp_err *err)
+{
+    while (o->held_bytes > LP_OUTPUT_HELD_BYTES) {
+        size_t most = 0;
+        for (size_t i = 1; i < o->file_count; i++)
+            if (o->files[i].writer->held_bytes > o->files[most].writer->held_bytes) most = i;
+        struct lp_rowfile *w = o->files[most].writer;
+        o->held_bytes -= w->held_bytes;
+        o->writing = most;
+        LP_TRY(w->ops->shed(w, err));
+        o->held_bytes += w->held_bytes;
+        LP_TRY(park_oldest(o, &o->files[most], err));
+    }
+    return LP_OK;
 }
 
 static enum lp_code add_file(struct lp_output *o, const char *partition, struct lp_err *err)
@@ -92,9 +124,7 @@ static enum lp_code add_file(struct lp_output *o, const char *partition, struct 
     *f = (struct lp_output_file){0};
     LP_TRY(set_key(o, f, false, partition, err));
     LP_TRY(o->store->ops->begin(o->store, f->key, &f->upload, err));
-    lp_buf_clear(&o->text);
-    lp_csv_put_header(o->columns, &o->text);
-    LP_TRY(write_text(o, f, err));
+    LP_TRY(begin_rows(o, o->file_count - 1, err));
     return park_oldest(o, f, err);
 }
 
@@ -114,13 +144,15 @@ static enum lp_code write_rows(struct lp_output *o, size_t index, const struct l
                                size_t rows, struct lp_err *err)
 {
     struct lp_output_file *f = &o->files[index];
+    struct lp_rowfile *w = f->writer;
     f->rows += rows;
-    for (size_t row = 0; row < b->row_count;) {
-        lp_buf_clear(&o->text);
-        while (row < b->row_count && o->text.len < TEXT_BYTES) lp_csv_put_row(b, row++, keep, &o->text);
-        LP_TRY(write_text(o, f, err));
-    }
-    return park_oldest(o, f, err);
+    f->used = ++o->writes;
+    o->writing = index;
+    o->held_bytes -= w->held_bytes;
+    LP_TRY(w->ops->write(w, b, keep, err));
+    o->held_bytes += w->held_bytes;
+    LP_TRY(park_oldest(o, f, err));
+    return bound_held(o, err);
 }
 
 /* Rows whose partition is their own: found row by row, written file by file. */
@@ -171,7 +203,8 @@ static enum lp_code write_bad(struct lp_output *o, const struct lp_batch *b, con
         lp_quarantine_put(b, row, lp_buf_text(&item_json), &o->text);
         q->rows++;
     }
-    return write_text(o, q, err);
+    LP_TRY(lp_buf_code(&o->text, "the rows that are quarantined", err));
+    return write_bytes(o, q, o->text.data, o->text.len, err);
 }
 
 enum lp_code lp_output_write(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item,
@@ -222,10 +255,25 @@ enum lp_code lp_output_publish_quarantine(struct lp_output *o, struct lp_err *er
     return o->store->ops->remove(o->store, q->key, err);
 }
 
+/* All files are complete before the first is seen. */
+static enum lp_code finish_rows(struct lp_output *o, struct lp_err *err)
+{
+    for (size_t i = 0; i < o->file_count; i++) {
+        struct lp_output_file *f = &o->files[i];
+        o->writing = i;
+        enum lp_code code = f->writer->ops->finish(f->writer, err);
+        if (code) return lp_wrap(err, code, "publish %s", f->key);
+        lp_rowfile_free(&f->writer);
+        LP_TRY(park_oldest(o, f, err));
+    }
+    return LP_OK;
+}
+
 enum lp_code lp_output_publish(struct lp_output *o, const char *before, struct lp_err *err)
 {
     /* A file of a name of its own is there after every run, without rows as well. */
     if (o->layout.sink->file_name && !o->file_count) LP_TRY(add_file(o, "", err));
+    LP_TRY(finish_rows(o, err));
     for (size_t i = 0; i < o->file_count; i++) {
         enum lp_code code = lp_upload_commit(&o->files[i].upload, err);
         if (code) return lp_wrap(err, code, "publish %s", o->files[i].key);

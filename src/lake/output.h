@@ -2,7 +2,9 @@
  * Model:   good rows go to one data file per partition, bad rows to quarantine. publish commits the data, then the
  *          quarantine; what an earlier run of the same slot left and this one no longer has is removed in between.
  *          Without publish nothing is seen: release throws everything away.
- * Owns:    the uploads and their buffers. At most LP_OUTPUT_OPEN of them hold a descriptor and a buffer at a time.
+ * Owns:    the uploads and their buffers. At most LP_OUTPUT_OPEN of them hold a descriptor and a buffer at a time; the
+ *          rows that formats hold back are at most LP_OUTPUT_HELD_BYTES in all files together, beyond which the file with
+ *          most of them hands its own on.
  * Units:   rows and bytes.
  * Errors:  LP_LIMIT past LP_OUTPUT_PARTITIONS partitions in one run, LP_IO, LP_NOMEM.
  * Threads: one thread.
@@ -13,13 +15,16 @@
 #include "lake/layout.h"
 #include "lake/store.h"
 #include "source/each.h"
+#include "table/rowfile.h"
 
 #define LP_OUTPUT_OPEN       16
 #define LP_OUTPUT_PARTITIONS 10000
+#define LP_OUTPUT_HELD_BYTES ((size_t)24 << 20)
 
 struct lp_output_file {
     char *partition, *key; /* owned */
     struct lp_upload *upload;
+    struct lp_rowfile *writer; /* of data, until finished */
     uint64_t rows, bytes;
     uint64_t used; /* when last written to, in writes */
     bool parked, published;
@@ -33,6 +38,8 @@ struct lp_output {
     const struct lp_bindings *run; /* borrowed: slot, run_id, pipeline */
     struct lp_output_file *files;  /* of data, in the order of their first row */
     size_t file_count, file_cap, last;
+    size_t writing; /* the file whose writer is at work */
+    size_t held_bytes; /* by all writers */
     struct lp_output_file quarantine;
     struct lp_buf text, partition;
     size_t *file_of_row;

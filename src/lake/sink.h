@@ -10,11 +10,9 @@
 
 #include "config/field.h"
 #include "lake/store.h"
-#include "table/columns.h"
+#include "table/rowfile.h"
 
 #define LP_PARTITIONS_MAX 8
-
-enum lp_format { LP_FORMAT_CSV, LP_FORMAT_PARQUET };
 
 struct lp_partition {
     const char *name;
@@ -35,7 +33,8 @@ struct lp_catalog_name {
 
 struct lp_sink {
     const char *to;
-    int format;
+    int format; /* enum lp_format */
+    bool format_given;
     struct lp_partitions partitions;
     struct lp_catalog_name catalog;
     struct lp_s3_options s3; /* counts where `to` is s3:// */

@@ -62,7 +62,7 @@ FAULTS = {
     "neither from nor value": (("from: main.temp, ", ""), "7:3", "nowhere", ""),
     "a default of another type": (("type: double", "type: double, default: warm"), "7:58", "warm", ""),
     "an S3 address": (("./lake", "s3://bucket/x"), "11:7", "S3", "directory"),
-    "Parquet": (("  to: ./lake", "  to: ./lake\n  format: parquet"), "12:11", "Parquet", "csv"),
+    "a format that is not the file's": (("  to: ./lake", "  to: ./lake.csv\n  format: parquet"), "12:11", "parquet", "leave format out"),
     "a topic": (("sink:", "notify: { to: \"arn:aws:sns:us-west-2:123456789012:t\" }\nsink:"), "10:15", "SNS", "stderr"),
     "mail": (("sink:", "notify: { to: \"smtps://mail.example.com\" }\nsink:"), "10:15", "mail", "stderr"),
     "a webhook": (("sink:", "notify: { to: \"https://hooks.example.com/x\" }\nsink:"), "10:15", "webhook", "stderr"),
@@ -262,7 +262,7 @@ def test_a_time_format_that_gives_a_date_is_taken(program, form):
     ("  temperature:", "  CITY: { from: a, type: string }\n  temperature:", "only in case"),
     ("[city] }", "[[]] }", "no columns"), ("at: { from: dt, type: timestamp, parse: unix }", "at: { value: soon, type: timestamp }", '"soon" is not of type'),
     ("at: { from: dt, type: timestamp, parse: unix }", 'at: { value: "{slot:%Q}", type: string }', "the format gives no text"),
-    ("  to: ./lake", '  to: ./lake\n  partition: { day: "at:%Q" }', "the format gives no text"), ("./lake", "./lake/x.parquet", "Parquet"),
+    ("  to: ./lake", '  to: ./lake\n  partition: { day: "at:%Q" }', "the format gives no text"), ("  to: ./lake", "  to: ./x.parquet\n  format: csv", "the file's name says another format"),
     ("  each:", '  auth: { bearer: "env:" }\n  each:', '"env:" names nothing')])
 def test_what_would_go_wrong_later_is_told_by_check(program, old, new, words):
     result = check(program, GOOD.replace(old, new, 1))
