@@ -96,29 +96,21 @@ void lp_s3_add_checksum(struct lp_s3_request *q, uint32_t crc)
     lp_s3_add_header(q, "x-amz-checksum-crc32: %s", text);
 }
 
-enum lp_code lp_s3_explain(const struct lp_s3_store *s, const char *key, const struct lp_aws_reply *reply,
-                           enum lp_code code, struct lp_err *err)
+enum lp_code lp_s3_explain(const struct lp_s3_store *s, const struct lp_aws_reply *reply, enum lp_code code,
+                           struct lp_err *err)
 {
-    static const struct {
-        const char *error_code, *remedy;
-        enum lp_code code; /* LP_OK: as it is */
-    } remedies[] = {
-        {"NoSuchBucket", "the bucket is not there; create it (aws s3 mb), or mend sink.to", LP_REMOTE},
-        {"AccessDenied", "the role may not; `lambda-pipeline doctor FILE` names the statement that is missing", LP_OK},
-        {"403", "the role may not; `lambda-pipeline doctor FILE` names the statement that is missing", LP_OK},
-        {"KMS.NotFoundException", "mend sink.s3.kms_key", LP_OK},
-    };
-    LP_AUTO(lp_buf) url = {0};
-    struct lp_err local = {0};
-    if (!code) return LP_OK;
-    lp_s3_put_url(s, key ? key : "", &url);
-    for (size_t i = 0; i < LP_COUNT(remedies); i++) {
-        if (strcmp(reply->error_code, remedies[i].error_code)) continue;
-        local = *err;
-        return lp_fail(err, remedies[i].code ? remedies[i].code : code, "%s: %.700s; %s", lp_buf_text(&url), local.text,
-                       remedies[i].remedy);
-    }
-    return lp_wrap(err, code, "%s", lp_buf_text(&url));
+    static const char ask_doctor[] = "`lambda-pipeline doctor FILE` names the statement that is missing";
+    const char *name = reply->error_code;
+    struct lp_err local;
+    if (!code || !err) return code;
+    local = *err;
+    /* LP_NOTFOUND is for a key; without its bucket there is nothing to go on with. */
+    if (!strcmp(name, "NoSuchBucket"))
+        return lp_fail(err, LP_REMOTE, "%s; create it (aws s3 mb s3://%s), or mend sink.to", local.text, s->bucket);
+    if (!strcmp(name, "AccessDenied") || !strcmp(name, "403"))
+        return lp_fail(err, code, "%s; %s", local.text, ask_doctor);
+    if (!strncmp(name, "KMS.", 4)) return lp_fail(err, code, "%s; mend sink.s3.kms_key", local.text);
+    return code;
 }
 
 static enum lp_code seal(struct lp_s3_request *q, struct lp_err *err)
@@ -133,14 +125,13 @@ static enum lp_code seal(struct lp_s3_request *q, struct lp_err *err)
     return LP_OK;
 }
 
-enum lp_code lp_s3_call(struct lp_s3_store *s, struct lp_s3_request *q, const char *key, struct lp_aws_reply *reply,
-                        struct lp_err *err)
+enum lp_code lp_s3_call(struct lp_s3_store *s, struct lp_s3_request *q, struct lp_aws_reply *reply, struct lp_err *err)
 {
     struct lp_err local;
     if (!err) err = &local;
     *reply = (struct lp_aws_reply){0};
     LP_TRY(seal(q, err));
-    return lp_s3_explain(s, key, reply, lp_aws_call(s->aws, &q->aws, reply, err), err);
+    return lp_s3_explain(s, reply, lp_aws_call(s->aws, &q->aws, reply, err), err);
 }
 
 enum lp_code lp_s3_start(struct lp_s3_store *s, struct lp_s3_request *q, struct lp_aws_call **out, struct lp_err *err)
@@ -158,7 +149,7 @@ static enum lp_code read_object(struct lp_store *store, const char *key, struct 
     struct lp_aws_reply reply = {0};
     LP_TRY(lp_store_check_key(key, err));
     lp_s3_request_init(&q, s, "GET", key);
-    enum lp_code code = lp_s3_call(s, &q, key, &reply, err);
+    enum lp_code code = lp_s3_call(s, &q, &reply, err);
     if (!code) {
         lp_buf_put(out, reply.body.data, reply.body.len);
         code = lp_buf_code(out, key, err);
@@ -175,7 +166,7 @@ static enum lp_code remove_object(struct lp_store *store, const char *key, struc
     struct lp_aws_reply reply = {0};
     LP_TRY(lp_store_check_key(key, err));
     lp_s3_request_init(&q, s, "DELETE", key);
-    enum lp_code code = lp_s3_call(s, &q, key, &reply, err);
+    enum lp_code code = lp_s3_call(s, &q, &reply, err);
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);
     return code == LP_NOTFOUND ? LP_OK : code;

@@ -4,7 +4,7 @@
  * Owns:    the store owns its texts and the file that parked uploads lie in; the session is borrowed. A request owns what
  *          it was given to send until it is released, except the body.
  * Units:   bytes.
- * Errors:  those of aws/aws.h, with the object's address and, where there is one, what to do.
+ * Errors:  those of aws/aws.h, and, where there is one, what to do.
  * Threads: one thread per session.
  */
 #ifndef LP_LAKE_STORE_S3_H
@@ -46,15 +46,15 @@ void lp_s3_add_checksum(struct lp_s3_request *q, uint32_t crc);
 /* The CRC-32 as S3 writes it: base64 of its four bytes, the highest first. */
 void lp_s3_put_checksum(uint32_t crc, char out[9]);
 
-/* Sends it; *reply is to be released in any case. A failure is told with the object's address. */
-enum lp_code lp_s3_call(struct lp_s3_store *s, struct lp_s3_request *q, const char *key, struct lp_aws_reply *reply,
+/* Sends it; *reply is to be released in any case. */
+enum lp_code lp_s3_call(struct lp_s3_store *s, struct lp_s3_request *q, struct lp_aws_reply *reply,
                         struct lp_err *err) LP_CHECKED;
 /* The first half of a call, for those that go side by side; lp_aws_finish is the other. */
 enum lp_code lp_s3_start(struct lp_s3_store *s, struct lp_s3_request *q, struct lp_aws_call **out,
                          struct lp_err *err) LP_CHECKED;
-/* Puts address and remedy to a failure of a call for the key. */
-enum lp_code lp_s3_explain(const struct lp_s3_store *s, const char *key, const struct lp_aws_reply *reply,
-                           enum lp_code code, struct lp_err *err) LP_CHECKED;
+/* Puts a remedy to a failure, where there is one. */
+enum lp_code lp_s3_explain(const struct lp_s3_store *s, const struct lp_aws_reply *reply, enum lp_code code,
+                           struct lp_err *err) LP_CHECKED;
 
 void lp_s3_put_url(const struct lp_s3_store *s, const char *key, struct lp_buf *out);
 /* The lock that the store holds, renewed where that is due. */

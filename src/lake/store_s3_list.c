@@ -85,7 +85,7 @@ static enum lp_code ask_page(struct lp_s3_store *s, const char *prefix, const ch
         lp_s3_add_query(&q, "start-after", lp_buf_text(&full));
     }
     enum lp_code code = lp_buf_code(&full, "a prefix", err);
-    if (!code) code = lp_s3_call(s, &q, prefix, &reply, err);
+    if (!code) code = lp_s3_call(s, &q, &reply, err);
     if (!code) code = lp_xml_read(lp_buf_text(&reply.body), reply.body.len, take_element, p, err);
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);
@@ -131,7 +131,7 @@ static enum lp_code end_upload(struct lp_s3_store *s, const char *key, const cha
     struct lp_aws_reply reply = {0};
     lp_s3_request_init(&q, s, "DELETE", key);
     lp_s3_add_query(&q, "uploadId", id);
-    enum lp_code code = lp_s3_call(s, &q, key, &reply, err);
+    enum lp_code code = lp_s3_call(s, &q, &reply, err);
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);
     return code == LP_NOTFOUND ? LP_OK : code;
@@ -167,7 +167,7 @@ enum lp_code lp_s3_sweep(struct lp_s3_store *s, const char *key, struct lp_err *
     lp_s3_add_query(&q, "encoding-type", "url");
     lp_s3_add_query(&q, "prefix", w.key);
     enum lp_code code = lp_buf_code(&full, "an object's name", err);
-    if (!code) code = lp_s3_call(s, &q, key, &reply, err);
+    if (!code) code = lp_s3_call(s, &q, &reply, err);
     if (!code) code = lp_xml_read(lp_buf_text(&reply.body), reply.body.len, take_upload, &w, err);
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);

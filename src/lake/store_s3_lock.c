@@ -137,7 +137,7 @@ static enum lp_code write_lock(struct lp_s3_store *s, const char *key, const cha
     lp_s3_add_header(&q, "%s", condition);
     q.aws.body = text.data;
     q.aws.body_len = text.len;
-    enum lp_code code = lp_s3_call(s, &q, key, reply, err);
+    enum lp_code code = lp_s3_call(s, &q, reply, err);
     if (!code) {
         bool named = lp_aws_reply_header(reply, "etag", &etag);
         *version = named ? strndup(etag.at, etag.len) : strdup("");
@@ -169,7 +169,7 @@ static enum lp_code take_over(struct lp_s3_store *s, const char *key, char **ver
     char condition[200];
     *version = NULL;
     lp_s3_request_init(&q, s, "GET", key);
-    enum lp_code code = lp_s3_call(s, &q, key, &reply, err);
+    enum lp_code code = lp_s3_call(s, &q, &reply, err);
     lp_s3_request_release(&q);
     int64_t age = age_s(&reply);
     read_holder(&reply.body, &h);

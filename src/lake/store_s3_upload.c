@@ -101,7 +101,7 @@ static enum lp_code start_multipart(struct s3_upload *u, struct lp_err *err)
     lp_s3_add_object_headers(&q, u->store, u->key);
     lp_s3_add_header(&q, "x-amz-checksum-algorithm: CRC32");
     lp_s3_add_header(&q, "x-amz-checksum-type: FULL_OBJECT");
-    enum lp_code code = lp_s3_call(u->store, &q, u->key, &reply, err);
+    enum lp_code code = lp_s3_call(u->store, &q, &reply, err);
     if (!code) code = lp_xml_find(lp_buf_text(&reply.body), reply.body.len, "UploadId", &u->upload_id, err);
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);
@@ -114,7 +114,7 @@ static enum lp_code land_part(struct s3_upload *u, struct lp_err *err)
     struct lp_aws_reply reply = {0};
     struct lp_slice etag;
     enum lp_code code = lp_aws_finish(u->store->aws, &f->call, &reply, err);
-    if (code) code = lp_s3_explain(u->store, u->key, &reply, code, err);
+    if (code) code = lp_s3_explain(u->store, &reply, code, err);
     else if (!lp_aws_reply_header(&reply, "etag", &etag))
         code = lp_fail(err, LP_REMOTE, "%s: S3 took a part and gave no ETag for it", u->key);
     else if (!(u->parts[f->part].etag = strndup(etag.at, etag.len))) code = lp_nomem(err);
@@ -328,7 +328,7 @@ static void abort_upload(struct lp_upload *upload)
     if (u->upload_id) {
         lp_s3_request_init(&q, u->store, "DELETE", u->key);
         lp_s3_add_query(&q, "uploadId", u->upload_id);
-        (void)!lp_s3_call(u->store, &q, u->key, &reply, &ignored); /* else the bucket's rule for unfinished uploads does */
+        (void)!lp_s3_call(u->store, &q, &reply, &ignored); /* else the bucket's rule for unfinished uploads does */
         lp_aws_reply_release(&reply);
         lp_s3_request_release(&q);
     }
@@ -345,7 +345,7 @@ static enum lp_code put_single(struct s3_upload *u, struct lp_err *err)
     lp_s3_add_checksum(&q, (uint32_t)crc32_z(crc32_z(0, NULL, 0), (const unsigned char *)bytes, u->filled));
     q.aws.body = bytes;
     q.aws.body_len = u->filled;
-    enum lp_code code = lp_s3_call(u->store, &q, u->key, &reply, err);
+    enum lp_code code = lp_s3_call(u->store, &q, &reply, err);
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);
     return code;
@@ -383,7 +383,7 @@ static enum lp_code complete(struct s3_upload *u, struct lp_err *err)
     lp_s3_add_checksum(&q, whole);
     q.aws.body = lp_buf_text(&body);
     q.aws.body_len = body.len;
-    enum lp_code code = lp_s3_call(u->store, &q, u->key, &reply, err);
+    enum lp_code code = lp_s3_call(u->store, &q, &reply, err);
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);
     if (code) return code;
