@@ -99,7 +99,10 @@ static void put_rest(struct lp_cli *c, const struct lp_pipeline *p, struct lp_bu
 {
     if (p->notify.to.count) {
         put_heading(c, "tells", out);
-        for (size_t i = 0; i < p->notify.to.count; i++) lp_buf_printf(out, "%s%s", i ? ", " : "", p->notify.to.list[i]);
+        for (size_t i = 0; i < p->notify.to.count; i++) {
+            if (i) lp_buf_puts(out, ", ");
+            lp_address_put_shown(&p->notify.to.list[i], false, out);
+        }
         lp_buf_puts(out, " on ");
         lp_notify_put_events(&p->notify, out);
         lp_buf_putc(out, '\n');

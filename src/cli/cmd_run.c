@@ -89,16 +89,70 @@ static void put_report(struct lp_cli *c, const struct lp_record *rec, const stru
     put_counts(s, rec, out);
 }
 
-/* notify: { when: success, to: stderr }, where the report does not say it already. */
-static void tell_ok(const struct lp_cli *c, const struct lp_notify *notify, const struct lp_record *rec)
+/* notify: { to: stderr }: what is said there beside the report. */
+struct heard {
+    unsigned event; /* 0: nothing */
+    bool known, more;
+    uint64_t failed_in_row;
+    int64_t worked_us;
+};
+
+static void hear(void *who, const struct lp_notice *n, const struct lp_message *message)
+{
+    (void)message;
+    *(struct heard *)who =
+        (struct heard){n->event, n->history_known, n->failed_more, n->failed_in_row, n->worked_us};
+}
+
+static void put_failed_before(const struct heard *h, struct lp_buf *out)
+{
+    lp_buf_puts(out, h->more ? "at least " : "");
+    lp_put_count(out, h->failed_in_row, "failure", "failures");
+    lp_buf_puts(out, " in a row");
+}
+
+/* A success that the report does not tell already, or the first one after failures. */
+static void tell_ok(const struct lp_cli *c, const struct heard *h, const struct lp_record *rec)
 {
     LP_AUTO(lp_buf) text = {0};
     char slot[LP_TIME_TEXT_BYTES];
-    if (!c->json || !notify->to.count || !(notify->when & LP_ON_SUCCESS)) return;
+    if (!h->event || !(c->json || (h->event == LP_ON_RECOVERY && !c->quiet))) return;
     lp_time_format_iso(rec->slot_us, slot);
     lp_buf_printf(&text, "%s%s%s %s, slot %s: ", c->err.green, c->err.ok, c->err.plain, rec->pipeline, slot);
+    if (h->event == LP_ON_RECOVERY) lp_buf_puts(&text, "works again, ");
     lp_put_count(&text, rec->rows.written, "row", "rows");
-    lp_buf_puts(&text, " written\n");
+    lp_buf_puts(&text, " written");
+    if (h->event == LP_ON_RECOVERY && h->failed_in_row) {
+        lp_buf_puts(&text, " after ");
+        put_failed_before(h, &text);
+    }
+    lp_buf_putc(&text, '\n');
+    fputs(lp_buf_text(&text), stderr);
+}
+
+static void put_history(const struct heard *h, struct lp_buf *out)
+{
+    char slot[LP_TIME_TEXT_BYTES];
+    if (h->event != LP_ON_FAILURE || !h->known) return;
+    lp_buf_puts(out, "  ");
+    put_failed_before(h, out);
+    if (h->worked_us == INT64_MIN) {
+        lp_buf_puts(out, h->more ? "; last worked longer ago\n" : "; it has not worked yet\n");
+        return;
+    }
+    lp_time_format_iso(h->worked_us, slot);
+    lp_buf_printf(out, "; last worked for slot %s\n", slot);
+}
+
+/* Who could not be told: a warning, whatever the run came to. */
+static void warn_untold(const struct lp_cli *c, const struct lp_record *rec)
+{
+    LP_AUTO(lp_buf) text = {0};
+    for (size_t i = 0; i < rec->telling.count; i++) {
+        const struct lp_told *t = &rec->telling.list[i];
+        if (!t->ok)
+            lp_buf_printf(&text, "%s%s%s notify: %s: %s\n", c->err.yellow, c->err.warn, c->err.plain, t->to, t->error);
+    }
     fputs(lp_buf_text(&text), stderr);
 }
 
@@ -114,7 +168,8 @@ static void tell_partial(const struct lp_cli *c, const struct lp_record *rec, co
     fputs(lp_buf_text(&text), stderr);
 }
 
-static void tell_failed(const struct lp_cli *c, const struct lp_record *rec, const struct lp_err *err)
+static void tell_failed(const struct lp_cli *c, const struct heard *h, const struct lp_record *rec,
+                        const struct lp_err *err)
 {
     LP_AUTO(lp_buf) text = {0};
     char slot[LP_TIME_TEXT_BYTES];
@@ -122,19 +177,21 @@ static void tell_failed(const struct lp_cli *c, const struct lp_record *rec, con
     lp_buf_printf(&text, "%s%s%s %s, slot %s: %s\n", c->err.red, c->err.bad, c->err.plain, rec->pipeline, slot,
                   err->text);
     put_failures(&c->err, rec, &text);
+    put_history(h, &text);
     if (rec->rows.read) put_counts(&c->err, rec, &text);
     else if (rec->record_url) lp_buf_printf(&text, "  record: %s\n", rec->record_url);
     fputs(lp_buf_text(&text), stderr);
 }
 
-static int report(struct lp_cli *c, const struct lp_pipeline *p, enum lp_code code, const struct lp_record *rec,
+static int report(struct lp_cli *c, const struct heard *h, enum lp_code code, const struct lp_record *rec,
                   const struct lp_rows *rows, const char *noun, const struct lp_err *err)
 {
     LP_AUTO(lp_buf) text = {0};
     int status = code ? lp_code_info(code)->exit_status : rec->status == LP_RUN_PARTIAL ? 3 : 0;
-    if (code) tell_failed(c, rec, err);
+    if (code) tell_failed(c, h, rec, err);
     else if (rec->status == LP_RUN_PARTIAL) tell_partial(c, rec, noun);
-    else tell_ok(c, &p->notify, rec);
+    else tell_ok(c, h, rec);
+    warn_untold(c, rec);
     if (c->json) lp_record_put_json(rec, &text);
     else if (!code && !c->quiet) put_report(c, rec, rows, &text);
     return lp_cli_print(c, &text, status);
@@ -145,6 +202,7 @@ int lp_cmd_run(struct lp_cli *c)
     struct lp_pipeline p;
     struct lp_record rec = {0};
     struct lp_rows rows = {0};
+    struct heard heard = {0};
     struct lp_progress progress;
     struct lp_err err = {0};
     struct lp_aws *aws = NULL;
@@ -166,10 +224,12 @@ int lp_cmd_run(struct lp_cli *c)
                                    .watch = lp_progress_watch(&progress),
                                    .count_items = progress.bar,
                                    .see_rows = shows ? lp_rows_see : NULL,
-                                   .who = &rows};
+                                   .who = &rows,
+                                   .say = hear,
+                                   .who_says = &heard};
         enum lp_code code = lp_run(&p, &o, &rec, &err);
         lp_progress_clear(&progress);
-        status = report(c, &p, code, &rec, &rows, lp_buf_text(&noun), &err);
+        status = report(c, &heard, code, &rec, &rows, lp_buf_text(&noun), &err);
     }
     lp_aws_free(aws);
     lp_rows_release(&rows);

@@ -247,7 +247,11 @@ static enum lp_code remove_stale(struct lp_output *o, const char *before, struct
 enum lp_code lp_output_publish_quarantine(struct lp_output *o, struct lp_err *err)
 {
     struct lp_output_file *q = &o->quarantine;
-    if (q->upload) return lp_upload_commit(&q->upload, err);
+    if (q->upload) {
+        LP_TRY(lp_upload_commit(&q->upload, err));
+        q->published = true;
+        return LP_OK;
+    }
     /* No bad rows now: what an earlier run of the slot left there is not true any more. */
     lp_buf_clear(&o->partition);
     if (lp_sink_one_partition(o->layout.sink)) lp_layout_put_partition(&o->layout, o->run, NULL, 0, &o->partition);

@@ -45,8 +45,6 @@ struct lp_http {
     bool outlives_signal;
 };
 
-static bool library_ready;
-
 /* Each connection is a descriptor, and files need some too: raises what the process may have as far as it is let, and
  * asks no more at once than that carries. */
 static size_t afford_connections(size_t at_once)
@@ -182,8 +180,7 @@ static int set_timer(CURLM *multi, long timeout_ms, void *context)
 static enum lp_code begin(struct lp_http *h, struct lp_err *err)
 {
     if (h->multi) return LP_OK;
-    if (!library_ready && curl_global_init(CURL_GLOBAL_DEFAULT)) return lp_nomem(err);
-    library_ready = true;
+    if (!lp_transfer_library()) return lp_nomem(err);
     h->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (h->epoll_fd < 0) return lp_fail_errno(err, "cannot watch connections");
     h->multi = curl_multi_init();

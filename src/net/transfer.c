@@ -67,6 +67,13 @@ static size_t take_header(char *line, size_t size, size_t count, void *context)
 
 /* ---- what goes ---- */
 
+bool lp_transfer_library(void)
+{
+    static bool ready;
+    if (!ready) ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    return ready;
+}
+
 static const char *set_variable(const char *name)
 {
     const char *value = getenv(name);
@@ -75,7 +82,7 @@ static const char *set_variable(const char *name)
 
 /* The library's own folder of certificates is looked into one file at a time; a bundle is read whole, which costs more
  * than the request. So a bundle is used where the environment names one, or where there is no such folder. */
-static void set_certificates(CURL *easy, const char *bundle)
+void lp_transfer_set_certificates(CURL *easy, const char *bundle)
 {
     static const char *const bundles[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
                                           "/etc/ssl/cert.pem"};
@@ -198,7 +205,7 @@ enum lp_code lp_transfer_set(struct lp_transfer *t, const struct lp_http_options
     if (!t->easy && !prepare(t)) return lp_nomem(err);
     set_security(t, q->url[4] == 's');
     if (!t->tls_ready && t->secure) {
-        set_certificates(t->easy, options->ca_bundle);
+        lp_transfer_set_certificates(t->easy, options->ca_bundle);
         /* Wait for a connection being made rather than make one more: it may turn out to be HTTP/2 and carry all. */
         curl_easy_setopt(t->easy, CURLOPT_PIPEWAIT, 1L);
         t->tls_ready = true;

@@ -37,4 +37,8 @@ void lp_transfer_reply(struct lp_transfer *t, struct lp_http_reply *reply);
 void lp_transfer_recycle(struct lp_transfer *t);
 void lp_transfer_release(struct lp_transfer *t);
 
+/* libcurl made ready, once; for those who hold handles of their own (mail.c), as is what certificates are checked by. */
+bool lp_transfer_library(void);
+void lp_transfer_set_certificates(CURL *easy, const char *bundle); /* NULL: the environment's, or the system's */
+
 #endif

@@ -25,7 +25,6 @@ void lp_record_release(struct lp_record *r)
     free(r->files);
     free(r->kept_keys);
     free(r->failures);
-    free(r->quarantine_url);
     free(r->record_url);
     *r = (struct lp_record){0};
 }
@@ -111,6 +110,20 @@ static void put_kept(struct lp_json_writer *w, const char *keys)
     lp_json_close(w, ']');
 }
 
+static void put_notifications(struct lp_json_writer *w, const struct lp_telling *t)
+{
+    lp_json_open(w, "notifications", '[');
+    for (size_t i = 0; i < t->count; i++) {
+        lp_json_open(w, NULL, '{');
+        lp_json_text(w, "to", t->list[i].to);
+        lp_json_text(w, "event", lp_notify_event_name(t->list[i].event));
+        lp_json_bool(w, "ok", t->list[i].ok);
+        lp_json_text(w, "error", t->list[i].ok ? NULL : t->list[i].error);
+        lp_json_close(w, '}');
+    }
+    lp_json_close(w, ']');
+}
+
 void lp_record_put_json(const struct lp_record *r, struct lp_buf *out)
 {
     LP_AUTO(lp_buf) text = {.max_bytes = MAX_RECORD_BYTES};
@@ -140,6 +153,7 @@ void lp_record_put_json(const struct lp_record *r, struct lp_buf *out)
     lp_json_close(&w, ']');
     put_kept(&w, r->kept_keys);
     put_failures(&w, r);
+    put_notifications(&w, &r->telling);
     lp_json_text(&w, "version", LP_VERSION);
     lp_json_close(&w, '}');
     lp_buf_putc(&text, '\n');
@@ -156,6 +170,7 @@ enum lp_code lp_record_publish(struct lp_record *r, struct lp_store *store, cons
     LP_TRY(lp_buf_code(&key, "the record's name", err));
     LP_TRY(lp_buf_code(&text, "the run record", err));
     LP_TRY(lp_store_put(store, lp_buf_text(&key), text.data, text.len, err));
+    free(r->record_url);
     r->record_url = url_of(store, lp_buf_text(&key));
     return r->record_url ? LP_OK : lp_nomem(err);
 }

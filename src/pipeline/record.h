@@ -9,6 +9,7 @@
 #define LP_PIPELINE_RECORD_H
 
 #include "lake/output.h"
+#include "notify/tell.h"
 #include "source/fetch.h"
 
 #define LP_RECORD_FAILURES      1000 /* listed; all are counted */
@@ -41,7 +42,8 @@ struct lp_record {
     char *kept_keys; /* one per line: data files of the slot that stand although this run failed */
     struct lp_record_failure *failures;
     size_t failure_count;
-    char *quarantine_url, *record_url; /* not written; NULL when there is none */
+    char *record_url;          /* not written; NULL when there is none */
+    struct lp_telling telling; /* who was told of it, and how that went */
 };
 
 enum lp_code lp_record_add_failure(struct lp_record *r, const char *item_json, const char *label, const char *error,

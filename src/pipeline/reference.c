@@ -40,6 +40,10 @@ void lp_pipeline_put_reference(struct lp_buf *out)
     lp_buf_puts(out, intro);
     for (size_t i = 0; i < LP_COUNT(sections); i++) {
         lp_fields_put_markdown(sections[i], out);
+        if (sections[i] == &lp_notify_fields) {
+            lp_fields_put_markdown(&lp_notify_mail_fields, out);
+            lp_fields_put_markdown(&lp_notify_webhook_fields, out);
+        }
         if (sections[i] != &lp_column_fields) continue;
         lp_fields_put_markdown(&lp_check_fields, out);
         lp_buf_puts(out, rule);

@@ -3,6 +3,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "lake/catalog.h"
+#include "pipeline/tell.h"
 #include "source/extract.h"
 
 /* All that a run holds while it lasts. */
@@ -25,6 +26,7 @@ struct work {
     size_t failure_bytes;
     bool intent; /* what is published was named beforehand */
     struct lp_err lock_lost; /* while replies were waited for */
+    struct lp_history history;
 };
 
 void lp_run_bind(const struct lp_pipeline *p, int64_t slot_us, const char *run_id, struct lp_bindings *b,
@@ -245,12 +247,40 @@ static enum lp_code write_record(struct work *w, enum lp_code code, struct lp_er
     return lp_fail(err, written, "the rows are written, the run record is not: %s", local.text);
 }
 
+/* What came before, where somebody wants to hear of it; that it cannot be read is no fault of the run. */
+static void read_history(struct work *w, enum lp_code code)
+{
+    struct lp_err ignored;
+    if (!lp_run_wants_history(w->pipeline, code)) return;
+    if (lp_history_read(w->store, &w->layout, &w->history, &ignored)) w->history = (struct lp_history){0};
+}
+
+/* The record stands before anybody is told; how that went is written into it afterwards. */
+static void tell(struct work *w, enum lp_code code, const struct lp_err *why)
+{
+    struct lp_err err;
+    struct lp_record *rec = w->rec;
+    lp_run_tell(w->pipeline, w->options, &w->judge, &w->output, &w->history, code, why, rec);
+    if (!rec->telling.count || !rec->record_url) return;
+    if (lp_record_publish(rec, w->store, &w->layout, &err)) lp_run_note_telling(rec, "the run record", &err);
+}
+
+static enum lp_code conclude(struct work *w, enum lp_code code, struct lp_err *err)
+{
+    read_history(w, code);
+    code = write_record(w, code, err);
+    tell(w, code, err);
+    return code;
+}
+
 /* A run that could not begin tells why as well; the record in the lake is another run's. */
 static enum lp_code tell_without_record(struct work *w, enum lp_code code, const struct lp_err *err)
 {
     struct lp_err ignored;
     finish_record(w->rec);
-    return lp_record_add_failure(w->rec, NULL, NULL, err->text, &ignored) ? LP_NOMEM : code;
+    if (lp_record_add_failure(w->rec, NULL, NULL, err->text, &ignored)) return LP_NOMEM;
+    tell(w, code, err);
+    return code;
 }
 
 static void release(struct work *w)
@@ -272,7 +302,7 @@ enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struc
     if (!err) err = &local;
     begin_record(&w);
     enum lp_code code = lock_slot(&w, err);
-    if (!code) code = write_record(&w, flow(&w, err), err);
+    if (!code) code = conclude(&w, flow(&w, err), err);
     else code = tell_without_record(&w, code, err);
     release(&w);
     return code;

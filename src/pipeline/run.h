@@ -1,6 +1,7 @@
 /* run.h — one run of a pipeline for one slot.
- * Model:   plan, fetch, extract, check, write, register, record. The lake is as before or complete; *rec tells what
- *          happened either way, and is kept in the lake as well.
+ * Model:   plan, fetch, extract, check, write, register, record, notify. The lake is as before or complete; *rec tells
+ *          what happened either way, and is kept in the lake as well: before anybody is told, and with the outcome of that
+ *          once more. Who is told, or not, changes nothing of what the run came to.
  * Owns:    nothing beyond the call; the record is the caller's.
  * Units:   microseconds UTC.
  * Errors:  LP_GATE (rows refused), LP_REMOTE (no item answered, or on_status: stop), LP_AUTH, LP_LOCKED (another run of
@@ -23,6 +24,9 @@ struct lp_run_options {
     /* Sees each batch after it was judged; may be NULL. */
     void (*see_rows)(void *who, const struct lp_batch *b);
     void *who;
+    /* Hears what standard error is to be told (notify: { to: stderr }); may be NULL. */
+    void (*say)(void *who_says, const struct lp_notice *n, const struct lp_message *message);
+    void *who_says;
 };
 
 enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struct lp_record *rec,

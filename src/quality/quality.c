@@ -288,3 +288,20 @@ void lp_judge_rules(const struct lp_judge *j, uint64_t *passed, uint64_t *failed
         else ++*passed;
     }
 }
+
+void lp_judge_put_rule(const struct lp_judge *j, size_t rule, struct lp_buf *out)
+{
+    const struct lp_check *c = j->checks->first;
+    if (rule < j->checks->count) {
+        while (rule--) c = c->next;
+        lp_buf_printf(out, "%s: %s", j->columns->list[c->column].name, c->text);
+    } else if ((rule -= j->checks->count) < j->columns->count) {
+        const struct lp_column *column = &j->columns->list[rule];
+        lp_buf_printf(out, "%s: not a %s%s", column->name, lp_type_name(column->type),
+                      column->nullable ? "" : ", or absent");
+    } else {
+        const struct lp_unique *u = &j->quality->unique.list[rule - j->columns->count];
+        lp_buf_puts(out, "unique: ");
+        for (size_t i = 0; i < u->count; i++) lp_buf_printf(out, "%s%s", i ? ", " : "", u->names[i]);
+    }
+}

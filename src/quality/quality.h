@@ -57,6 +57,8 @@ enum lp_code lp_quality_judge(struct lp_judge *j, struct lp_batch *b, struct lp_
 enum lp_code lp_quality_gate(const struct lp_judge *j, struct lp_err *err) LP_CHECKED;
 /* Rules that no row broke, and rules that some row broke. */
 void lp_judge_rules(const struct lp_judge *j, uint64_t *passed, uint64_t *failed);
+/* "humidity: in_range(0, 100)": one of the rule_count rules, for people. */
+void lp_judge_put_rule(const struct lp_judge *j, size_t rule, struct lp_buf *out);
 void lp_judge_release(struct lp_judge *j);
 
 #endif

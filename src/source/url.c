@@ -39,6 +39,11 @@ static bool loopback(struct lp_slice host)
     return inet_pton(AF_INET6, text, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
+bool lp_url_is_here(const char *url)
+{
+    return loopback(lp_url_host(url));
+}
+
 static const char *objection(const char *url, const char **remedy)
 {
     bool secure = !strncmp(url, "https://", 8), plain = !strncmp(url, "http://", 7);

@@ -13,5 +13,7 @@ void lp_url_check_template(struct lp_reading *r, const struct lp_template *t);
 enum lp_code lp_url_check(const char *url, struct lp_err *err) LP_CHECKED;
 /* The host, without port and brackets; len 0 when there is none. */
 struct lp_slice lp_url_host(const char *url);
+/* Is that host this machine? */
+bool lp_url_is_here(const char *url);
 
 #endif

@@ -18,7 +18,7 @@ from harness import behaviours as b
 from harness.runner import FAILED, GATE, OK, PARTIAL, SLOT, SLOT_NAME, USAGE, program_path
 
 RECORD_KEYS = ["pipeline", "run_id", "slot", "status", "started_at", "finished_at", "duration_ms", "requests", "rows", "files",
-               "failures", "version"]
+               "failures", "notifications", "version"]
 
 
 def on_terminal(program, *arguments, columns=100, env=None, timeout=20):
