@@ -149,9 +149,10 @@ class VerifyingProxy(ScriptedServer):
         self._faults += [Fault(step, wanted, times, after if step is steps[0] else 0) for step in steps]
 
     def at_call(self, number, action, done=False):
-        """action() when the signed call of this number arrives, or when it has been carried out and before its answer.
-        The call's connection breaks."""
-        self._at_call[number] = (action, done)
+        """action() when the signed call of this number, counted from now, arrives; or when it has been carried out and
+        before its answer. The call's connection breaks."""
+        with self._lock:
+            self._at_call = {self._numbers + number: (action, done)}
 
     def make_known(self, keys):
         self.known[keys.access_key] = keys

@@ -1,0 +1,131 @@
+"""The process is killed at every signed call of a run to a bucket in turn: when the call arrives, and when it is done and
+its answer is not yet out.
+
+Whatever happens, each object is as it was before or as it will be, the next run gives the same objects as if nothing had
+happened, and no unfinished upload stays behind.
+"""
+
+import json
+import os
+import shutil
+import signal
+import threading
+
+import pytest
+
+from harness import behaviours
+from harness.runner import OK, SLOT
+
+MIB = 1 << 20
+
+
+def normal(objects):
+    """Of the record what does not depend on the clock."""
+    result = {}
+    for name, data in objects.items():
+        if "/_runs/" in "/" + name and name.endswith(".json"):
+            record = json.loads(data)
+            data = {key: record[key] for key in ("status", "rows", "files", "failures")}
+        result[name] = data
+    return result
+
+
+class Ground:
+    """One run to be disturbed. `ask` is what the server says first, `ask_again` what it says to the disturbed run."""
+
+    def __init__(self, program, server, aws, before, disturbed, **sections):
+        self.program, self.server, self.aws, self.disturbed = program, server, aws, disturbed
+        self.file = program.pipeline(server.url(), sink={"to": "s3://lake", **sections.pop("sink", {})}, **sections)
+        self.before, self.tables = {}, None
+        self.bucket = aws.bucket("lake")
+        if before:
+            self.answer(before)
+            assert program.run(self.file, env=aws.env).status == OK
+            self.before = aws.objects(self.bucket)
+        self.answer(disturbed)
+        first = len(aws.proxy.calls)
+        result = program.run(self.file, env=aws.env)
+        assert result.status == OK, result.stderr
+        self.calls = [call for call in aws.proxy.calls[first:] if call.number]
+        self.after = aws.objects(self.bucket)
+
+    def answer(self, replies):
+        for city, step in replies.items():
+            self.server.script(city, step)
+
+    def start_over(self):
+        """The bucket as it was before the disturbed run, and a catalogue that knows nothing."""
+        s3, glue = self.aws.client("s3"), self.aws.client("glue")
+        for key in self.aws.keys_of(self.bucket):
+            s3.delete_object(Bucket=self.bucket, Key=key)
+        for key, content in self.before.items():
+            s3.put_object(Bucket=self.bucket, Key=key, Body=content)
+        for database in glue.get_databases()["DatabaseList"]:
+            for table in glue.get_tables(DatabaseName=database["Name"])["TableList"]:
+                glue.delete_table(DatabaseName=database["Name"], Name=table["Name"])
+            glue.delete_database(Name=database["Name"])
+
+    def run_and_kill_at(self, number, done):
+        started, running = threading.Event(), []
+
+        def kill():
+            assert started.wait(10)
+            os.kill(running[0].pid, signal.SIGKILL)
+        self.aws.proxy.at_call(number, kill, done=done)
+        running.append(self.program.start("run", self.file, "--slot", SLOT, "--quiet", env=self.aws.env))
+        started.set()
+        status = running[0].finish().status
+        self.aws.proxy.at_call(0, None)
+        return status
+
+    def assert_whole(self):
+        now, before, after = normal(self.aws.objects(self.bucket)), normal(self.before), normal(self.after)
+        for name, data in now.items():
+            if not name.endswith((".lock", ".keys")):
+                assert data in (before.get(name), after.get(name)), f"{name} is neither old nor new"
+
+    def assert_converges(self):
+        again = self.program.run(self.file, env=self.aws.env)
+        assert again.status == OK, again.stderr
+        assert normal(self.aws.objects(self.bucket)) == normal(self.after)
+        assert self.aws.unfinished(self.bucket) == []
+        for folder in self.program.folder.glob("call-*"):
+            shutil.rmtree(folder)
+
+
+def assert_survives(ground, done):
+    for number in range(1, len(ground.calls) + 1):
+        ground.start_over()
+        status = ground.run_and_kill_at(number, done)
+        # Behind the last answer there is nothing left to kill: the lock is gone, the run has ended.
+        assert status == -signal.SIGKILL, (number, ground.calls[number - 1], status)
+        ground.assert_whole()
+        ground.assert_converges()
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["before it is carried out", "when it is done"])
+@pytest.mark.parametrize("earlier", [False, True], ids=["an empty bucket", "an earlier run's bucket"])
+def test_killed_at_any_call_each_object_is_old_or_new_and_the_next_run_repairs_all(program, server, aws, earlier, done):
+    """Three cities, a file for each; one is refused by its check, and it is another one than before."""
+    checked = {"city": {"value": "{city}", "type": "string"},
+               "temperature": {"from": "main.temp", "type": "double", "in_range": [-90, 60]}}
+    ground = Ground(program, server, aws,
+                    {"A": behaviours.ok(), "B": behaviours.ok(main__temp=99), "C": behaviours.ok()} if earlier else {},
+                    {"A": behaviours.ok(main__temp=99), "B": behaviours.ok(main__temp=2), "C": behaviours.ok(main__temp=3)},
+                    source={"each": {"city": ["A", "B", "C"]}}, columns=checked,
+                    quality={"unique": ["city"], "max_bad": "50%"}, sink={"partition": {"place": "city"}})
+    assert len(ground.calls) >= 8
+    assert_survives(ground, done)
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["before it is carried out", "when it is done"])
+def test_killed_while_a_large_object_goes_up_no_unfinished_upload_stays(program, server, aws, done):
+    text = json.dumps("x" * (MIB // 2)).encode()
+    big = behaviours.body(b'{"list": [' + b",".join([b'{"text": %s}' % text] * 5) + b"]}")
+    cities = [f"c{number}" for number in range(7)]
+    ground = Ground(program, server, aws, {}, {city: big for city in cities},
+                    source={"each": {"city": cities}, "rows": "list", "limit": {"at_once": 1}},
+                    columns={"city": {"value": "{city}", "type": "string"}, "text": {"from": "text", "type": "string"}},
+                    quality=None)
+    assert [call.operation for call in ground.calls].count("UploadPart") >= 2
+    assert_survives(ground, done)
