@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define LEASE_S    120
@@ -20,6 +21,7 @@ struct s3_lock {
     struct lp_lock lock;
     struct lp_s3_store *store;
     char *key, *version; /* the ETag of what we wrote last */
+    char token[20];      /* tells our own writing from another's */
     int64_t written_us;  /* monotonic, before the request went out */
     bool lost;
 };
@@ -27,6 +29,7 @@ struct s3_lock {
 /* Which process this is, so that others on the same machine can see whether it is still there. */
 struct holder {
     char host[NAME_BYTES], machine[NAME_BYTES]; /* machine: this start of it, and the set of process numbers */
+    char token[20];
     long long pid, started;
 };
 
@@ -77,6 +80,7 @@ static void put_holder(const struct holder *h, struct lp_buf *out)
     lp_json_open(&w, NULL, '{');
     lp_json_text(&w, "host", h->host);
     lp_json_text(&w, "machine", h->machine);
+    lp_json_text(&w, "token", h->token);
     lp_json_int(&w, "pid", h->pid);
     lp_json_int(&w, "started", h->started);
     lp_json_text(&w, "written_at", now);
@@ -93,8 +97,10 @@ static void read_holder(const struct lp_buf *text, struct holder *h)
     if (lp_json_parse(&arena, lp_buf_text(text), text->len, &root, NULL)) return;
     const char *host = json_string_value(json_object_get(root, "host"));
     const char *machine = json_string_value(json_object_get(root, "machine"));
+    const char *token = json_string_value(json_object_get(root, "token"));
     snprintf(h->host, sizeof h->host, "%s", host ? host : "");
     snprintf(h->machine, sizeof h->machine, "%s", machine ? machine : "");
+    snprintf(h->token, sizeof h->token, "%s", token ? token : "");
     h->pid = json_integer_value(json_object_get(root, "pid"));
     h->started = json_integer_value(json_object_get(root, "started"));
 }
@@ -120,105 +126,129 @@ static int64_t age_s(const struct lp_aws_reply *reply)
     return lp_time_parse_http(text, &then_us) ? (now_us - then_us) / 1000000 : -1;
 }
 
-/* Writes the lock where the condition holds; *version is what it is called now. */
-static enum lp_code write_lock(struct lp_s3_store *s, const char *key, const char *condition, char **version,
-                               struct lp_aws_reply *reply, struct lp_err *err)
+static enum lp_code keep_version(const struct lp_aws_reply *reply, char **version, struct lp_err *err)
 {
-    struct lp_s3_request q;
-    struct holder self;
     struct lp_slice etag;
-    LP_AUTO(lp_buf) text = {0};
-    describe_self(&self);
-    put_holder(&self, &text);
-    *version = NULL;
-    LP_TRY(lp_buf_code(&text, "a lock", err));
-    lp_s3_request_init(&q, s, "PUT", key);
-    lp_s3_add_object_headers(&q, s, key);
-    lp_s3_add_header(&q, "%s", condition);
-    q.aws.body = text.data;
-    q.aws.body_len = text.len;
-    enum lp_code code = lp_s3_call(s, &q, reply, err);
-    if (!code) {
-        bool named = lp_aws_reply_header(reply, "etag", &etag);
-        *version = named ? strndup(etag.at, etag.len) : strdup("");
-        if (!*version) code = lp_nomem(err);
-    }
-    lp_s3_request_release(&q);
-    return code;
+    bool named = lp_aws_reply_header(reply, "etag", &etag);
+    *version = named ? strndup(etag.at, etag.len) : strdup("");
+    return *version ? LP_OK : lp_nomem(err);
 }
 
-static bool another_was_first(const struct lp_aws_reply *reply)
-{
-    return reply->status == 412 || reply->status == 409;
-}
-
-static void name_holder(const struct holder *h, int64_t age, const char *key, struct lp_err *err)
-{
-    (void)!lp_fail(err, LP_LOCKED,
-                   "%s is held by process %lld on %s, which wrote it %lld s ago; were it killed, the lock ends after %d s",
-                   key, h->pid, *h->host ? h->host : "another machine", (long long)age, LEASE_S);
-}
-
-/* Somebody has the lock: takes it over when that one is no more. *version stays NULL when the lock has gone meanwhile. */
-static enum lp_code take_over(struct lp_s3_store *s, const char *key, char **version, struct lp_err *err)
+/* Writes the lock where the condition holds; *version is then what it is called, and NULL where another was first. */
+static enum lp_code write_lock(struct s3_lock *l, const char *condition, char **version, struct lp_err *err)
 {
     struct lp_s3_request q;
     struct lp_aws_reply reply = {0};
-    struct holder h;
-    struct lp_slice etag = {"", 0};
-    char condition[200];
+    struct holder self;
+    LP_AUTO(lp_buf) text = {0};
+    describe_self(&self);
+    memcpy(self.token, l->token, sizeof self.token);
+    put_holder(&self, &text);
     *version = NULL;
-    lp_s3_request_init(&q, s, "GET", key);
-    enum lp_code code = lp_s3_call(s, &q, &reply, err);
+    LP_TRY(lp_buf_code(&text, "a lock", err));
+    lp_s3_request_init(&q, l->store, "PUT", l->key);
+    lp_s3_add_object_headers(&q, l->store, l->key);
+    lp_s3_add_header(&q, "%s", condition);
+    q.aws.body = text.data;
+    q.aws.body_len = text.len;
+    enum lp_code code = lp_s3_call(l->store, &q, &reply, err);
+    if (!code) code = keep_version(&reply, version, err);
+    else if (reply.status == 412 || reply.status == 409 || !strcmp(reply.error_code, "NoSuchKey")) code = LP_OK;
+    lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);
-    int64_t age = age_s(&reply);
-    read_holder(&reply.body, &h);
-    if (!code) (void)lp_aws_reply_header(&reply, "etag", &etag);
-    snprintf(condition, sizeof condition, "if-match: %.*s", (int)(etag.len < 150 ? etag.len : 150), etag.at);
-    lp_aws_reply_release(&reply);
-    if (code) return code == LP_NOTFOUND ? LP_OK : code;
-    if (age < LEASE_S && !is_gone(&h)) {
-        name_holder(&h, age, key, err);
-        return LP_LOCKED;
-    }
-    reply = (struct lp_aws_reply){0};
-    code = write_lock(s, key, condition, version, &reply, err);
-    if (code && (another_was_first(&reply) || reply.status == 404)) code = LP_OK; /* look again */
-    lp_aws_reply_release(&reply);
-    if (!code && *version) s->sweeps = true;
     return code;
 }
 
-static enum lp_code take(struct lp_s3_store *s, const char *key, char **version, struct lp_err *err)
+struct seen { /* a lock as it lies there */
+    struct holder holder;
+    char *version; /* NULL: there is none */
+    int64_t age_s;
+};
+
+static enum lp_code look(struct s3_lock *l, struct seen *seen, struct lp_err *err)
+{
+    struct lp_s3_request q;
+    struct lp_aws_reply reply = {0};
+    *seen = (struct seen){0};
+    lp_s3_request_init(&q, l->store, "GET", l->key);
+    enum lp_code code = lp_s3_call(l->store, &q, &reply, err);
+    if (!code) {
+        seen->age_s = age_s(&reply);
+        read_holder(&reply.body, &seen->holder);
+        code = keep_version(&reply, &seen->version, err);
+    }
+    lp_s3_request_release(&q);
+    lp_aws_reply_release(&reply);
+    return code == LP_NOTFOUND ? LP_OK : code;
+}
+
+static void put_condition(const char *version, char out[200])
+{
+    snprintf(out, 200, "if-match: %.150s", version);
+}
+
+/* Somebody has the lock: takes it over when that one is no more. An answer that was lost makes us meet our own writing.
+ * *version stays NULL when the lock has changed meanwhile. */
+static enum lp_code take_over(struct s3_lock *l, char **version, struct lp_err *err)
+{
+    struct seen seen;
+    char condition[200];
+    LP_TRY(look(l, &seen, err));
+    if (!seen.version) return LP_OK;
+    if (!strcmp(seen.holder.token, l->token)) {
+        *version = seen.version;
+        return LP_OK;
+    }
+    put_condition(seen.version, condition);
+    free(seen.version);
+    if (seen.age_s < LEASE_S && !is_gone(&seen.holder))
+        return lp_fail(
+            err, LP_LOCKED,
+            "%s is held by process %lld on %s, which wrote it %lld s ago; were it killed, the lock ends after %d s", l->key,
+            seen.holder.pid, *seen.holder.host ? seen.holder.host : "another machine", (long long)seen.age_s, LEASE_S);
+    LP_TRY(write_lock(l, condition, version, err));
+    if (*version) l->store->sweeps = true;
+    return LP_OK;
+}
+
+static enum lp_code take(struct s3_lock *l, struct lp_err *err)
 {
     for (int i = 0; i < TRIES; i++) {
-        struct lp_aws_reply reply = {0};
-        enum lp_code code = write_lock(s, key, "if-none-match: *", version, &reply, err);
-        bool taken = another_was_first(&reply);
-        lp_aws_reply_release(&reply);
-        if (code && !taken) return code;
-        if (code) LP_TRY(take_over(s, key, version, err));
-        if (*version) return LP_OK;
+        LP_TRY(write_lock(l, "if-none-match: *", &l->version, err));
+        if (!l->version) LP_TRY(take_over(l, &l->version, err));
+        if (l->version) return LP_OK;
     }
-    return lp_fail(err, LP_LOCKED, "%s: others are faster to take the lock", key);
+    return lp_fail(err, LP_LOCKED, "%s: others are faster to take the lock", l->key);
 }
 
 /* ---- the contract ---- */
+
+/* Writes the lock anew; *version is NULL when it is not ours any more. */
+static enum lp_code write_again(struct s3_lock *l, char **version, struct lp_err *err)
+{
+    struct seen seen;
+    char condition[200];
+    put_condition(l->version, condition);
+    LP_TRY(write_lock(l, condition, version, err));
+    if (*version) return LP_OK;
+    LP_TRY(look(l, &seen, err));
+    if (seen.version && !strcmp(seen.holder.token, l->token)) *version = seen.version;
+    else free(seen.version);
+    return LP_OK;
+}
 
 static enum lp_code renew(struct lp_lock *lock, struct lp_err *err)
 {
     struct s3_lock *l = (struct s3_lock *)lock;
     int64_t now = lp_clock_monotonic_us(), age_us = now - l->written_us;
-    struct lp_aws_reply reply = {0};
-    char condition[200], *version;
-    if (l->lost) return lp_fail(err, LP_LOCKED, "another run has taken %s over", l->key);
-    if (age_us < INT64_C(1000000) * LEASE_S / 2) return LP_OK;
-    snprintf(condition, sizeof condition, "if-match: %.150s", l->version);
-    enum lp_code code = write_lock(l->store, l->key, condition, &version, &reply, err);
-    l->lost = code && (another_was_first(&reply) || reply.status == 404);
-    lp_aws_reply_release(&reply);
-    if (l->lost) return lp_fail(err, LP_LOCKED, "another run has taken %s over", l->key);
+    char *version;
+    if (!l->lost && age_us < INT64_C(1000000) * LEASE_S / 2) return LP_OK;
+    enum lp_code code = l->lost ? LP_OK : write_again(l, &version, err);
     if (code) return age_us < INT64_C(900000) * LEASE_S ? LP_OK : code; /* there is time to try again */
+    if (l->lost || !version) {
+        l->lost = true;
+        return lp_fail(err, LP_LOCKED, "another run has taken %s over", l->key);
+    }
     free(l->version);
     l->version = version;
     l->written_us = now;
@@ -251,7 +281,10 @@ enum lp_code lp_s3_lock(struct lp_store *store, const char *key, struct lp_lock 
         return lp_nomem(err);
     }
     *l = (struct s3_lock){.lock.ops = &lock_ops, .store = s, .key = copy, .written_us = lp_clock_monotonic_us()};
-    enum lp_code code = take(s, key, &l->version, err);
+    uint64_t random = 0;
+    if (getrandom(&random, sizeof random, 0) != sizeof random) random = (uint64_t)l->written_us;
+    snprintf(l->token, sizeof l->token, "%016llx", (unsigned long long)random);
+    enum lp_code code = take(l, err);
     if (code) {
         free(copy);
         free(l);

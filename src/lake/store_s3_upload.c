@@ -366,6 +366,28 @@ static void put_parts(const struct s3_upload *u, struct lp_buf *out, uint32_t *w
     lp_buf_puts(out, "</CompleteMultipartUpload>");
 }
 
+/* An answer that was lost makes the second try meet an upload that is no more: does the object hold what we sent? */
+static bool is_complete(struct s3_upload *u, uint32_t whole)
+{
+    struct lp_s3_request q;
+    struct lp_aws_reply reply = {0};
+    struct lp_slice length, checksum;
+    struct lp_err ignored;
+    char bytes[LP_NUMBER_TEXT_BYTES], text[9];
+    size_t total = 0;
+    for (size_t i = 0; i < u->part_count; i++) total += u->parts[i].bytes;
+    lp_int64_format((int64_t)total, bytes);
+    lp_s3_put_checksum(whole, text);
+    lp_s3_request_init(&q, u->store, "HEAD", u->key);
+    lp_s3_add_header(&q, "x-amz-checksum-mode: ENABLED");
+    bool same = !lp_s3_call(u->store, &q, &reply, &ignored) && lp_aws_reply_header(&reply, "content-length", &length) &&
+                lp_slice_is(length, bytes) && lp_aws_reply_header(&reply, "x-amz-checksum-crc32", &checksum) &&
+                lp_slice_is(checksum, text);
+    lp_aws_reply_release(&reply);
+    lp_s3_request_release(&q);
+    return same;
+}
+
 static enum lp_code complete(struct s3_upload *u, struct lp_err *err)
 {
     struct lp_s3_request q;
@@ -384,8 +406,10 @@ static enum lp_code complete(struct s3_upload *u, struct lp_err *err)
     q.aws.body = lp_buf_text(&body);
     q.aws.body_len = body.len;
     enum lp_code code = lp_s3_call(u->store, &q, &reply, err);
+    bool repeated = reply.attempts > 1 && !strcmp(reply.error_code, "NoSuchUpload");
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);
+    if (code && repeated && is_complete(u, whole)) code = LP_OK;
     if (code) return code;
     free(u->upload_id);
     u->upload_id = NULL; /* it is an object now */
