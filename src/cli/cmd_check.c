@@ -1,4 +1,5 @@
 #include "cli/load.h"
+#include "lake/catalog.h"
 
 #include <stdlib.h>
 
@@ -36,6 +37,17 @@ static void put_secret_note(const struct lp_pipeline *p, struct lp_buf *out)
     if (name && !(value && *value)) lp_buf_printf(out, "  %s is not set here; a run will need it\n", name);
 }
 
+/* What is no fault, and yet better known beforehand. */
+static void put_csv_note(const struct lp_sink *s, struct lp_buf *out)
+{
+    if (!lp_catalog_in_glue_as_csv(s)) return;
+    lp_buf_printf(out,
+                  "  CSV in Glue: Athena knows it as text only, so the table is a view over %s_text; in it an empty text that\n"
+                  "  may be null is NULL, and rows with a line break in a text are quarantined (no_line_break).\n"
+                  "  format: parquet is the better choice there: its columns have types, and texts may hold anything.\n",
+                  s->catalog.table);
+}
+
 int lp_cmd_check(struct lp_cli *c)
 {
     if (c->schema) return print_schema(c);
@@ -50,6 +62,7 @@ int lp_cmd_check(struct lp_cli *c)
         lp_put_count(&text, p.checks.count, "check", "checks");
         lp_buf_putc(&text, '\n');
         put_secret_note(&p, &text);
+        put_csv_note(&p.sink, &text);
         status = lp_cli_print(c, &text, 0);
     }
     lp_pipeline_release(&p);

@@ -197,11 +197,13 @@ static enum lp_code inspect(struct lp_catalog *c, const struct lp_table *t, stru
 {
     struct glue_catalog *g = (struct glue_catalog *)c;
     const struct lp_catalog_name *name = &t->layout->sink->catalog;
-    LP_AUTO(lp_buf) objection = {0};
+    LP_AUTO(lp_buf) what = {0};
+    const char *remedy;
+    const struct lp_node *place;
     struct lp_err local;
     if (!err) err = &local;
-    if (lp_glue_objection(t->layout->sink, t->columns, &objection))
-        return lp_fail(err, LP_CONFIG, "%s", lp_buf_text(&objection));
+    if (lp_glue_objection(t->layout->sink, t->columns, &what, &remedy, &place))
+        return lp_fail(err, LP_CONFIG, "%s; %s", lp_buf_text(&what), remedy);
     g->inspected = false;
     g->shape = (struct lp_glue_shape){.table = t, .known = &g->known, .root = g->root};
     lp_glue_put_name(name->database, "", g->shape.database);
@@ -444,25 +446,27 @@ enum lp_code lp_catalog_glue_new(const struct lp_glue *glue, const char *root, s
     return LP_OK;
 }
 
-bool lp_glue_objection(const struct lp_sink *s, const struct lp_columns *columns, struct lp_buf *out)
+bool lp_glue_objection(const struct lp_sink *s, const struct lp_columns *columns, struct lp_buf *what,
+                       const char **remedy, const struct lp_node **place)
 {
-    static const char wants[] = "Glue and Athena take letters, digits and _; use _ instead, or leave sink.catalog out";
-    if (s->file_name) {
-        lp_buf_printf(
-            out,
-            "one file cannot be a table in Glue, whose tables are folders; leave sink.catalog out, or let sink.to name the "
-            "folder");
+    *remedy = "use letters, digits and _, or leave sink.catalog out";
+    *place = NULL;
+    for (size_t i = 0; i < columns->count; i++) {
+        const struct lp_column *c = &columns->list[i];
+        if (!strchr(c->name, '-')) continue;
+        *place = c->node ? c->node->key : NULL;
+        lp_buf_printf(what, "\"%s\" cannot be a column's name in Glue and Athena", c->name);
         return true;
     }
-    for (size_t i = 0; i < columns->count; i++)
-        if (strchr(columns->list[i].name, '-')) {
-            lp_buf_printf(out, "column \"%s\": %s", columns->list[i].name, wants);
-            return true;
-        }
-    for (size_t i = 0; i < s->partitions.count; i++)
-        if (strchr(s->partitions.list[i].name, '-')) {
-            lp_buf_printf(out, "partition %s: %s", s->partitions.list[i].name, wants);
-            return true;
-        }
-    return false;
+    for (size_t i = 0; i < s->partitions.count; i++) {
+        const struct lp_partition *p = &s->partitions.list[i];
+        if (!strchr(p->name, '-')) continue;
+        *place = p->node ? p->node->key : NULL;
+        lp_buf_printf(what, "\"%s\" cannot be a partition's name in Glue and Athena", p->name);
+        return true;
+    }
+    if (!s->file_name) return false;
+    *remedy = "leave sink.catalog out, or let sink.to name the folder";
+    lp_buf_puts(what, "one file cannot be a table in Glue, where tables are folders");
+    return true;
 }

@@ -28,8 +28,9 @@ struct lp_glue {
 /* root is where the lake lies: s3://bucket/prefix. Both are borrowed. */
 enum lp_code lp_catalog_glue_new(const struct lp_glue *glue, const char *root, struct lp_catalog **out,
                                  struct lp_err *err) LP_CHECKED;
-/* Why a table cannot stand in Glue, with what to do; false when it can. */
-bool lp_glue_objection(const struct lp_sink *s, const struct lp_columns *columns, struct lp_buf *out);
+/* Why a table cannot stand in Glue, what to do, and the place in the file, which may be NULL; false when it can. */
+bool lp_glue_objection(const struct lp_sink *s, const struct lp_columns *columns, struct lp_buf *what,
+                       const char **remedy, const struct lp_node **place);
 
 struct lp_glue_shape { /* what a table in Glue is made from */
     const struct lp_table *table;

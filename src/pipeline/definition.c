@@ -1,6 +1,7 @@
 #include "pipeline/definition.h"
 
 #include "base/file.h"
+#include "lake/catalog.h"
 
 /* The top of the file is a section like any other; each of its sections has its own table. */
 static void read_source(struct lp_reading *r, const struct lp_node *n, void *member)
@@ -113,7 +114,9 @@ static void bind(struct lp_reading *r, struct lp_pipeline *p)
     for (size_t i = 0; i < p->columns.count; i++)
         if (p->columns.list[i].value.part_count) lp_template_bind(r, &p->columns.list[i].value, &p->variables);
     lp_quality_bind(r, &p->quality, &p->checks, &p->columns);
-    if (p->sink.node && p->name) lp_sink_bind(r, &p->sink, p->name, &p->columns, &p->variables);
+    if (!p->sink.node || !p->name) return;
+    lp_sink_bind(r, &p->sink, p->name, &p->columns, &p->variables);
+    lp_catalog_bind(r, &p->sink, &p->columns);
 }
 
 static void read_definition(struct lp_pipeline *p, struct lp_faults *faults)

@@ -95,6 +95,7 @@ static enum lp_code plan(struct work *w, uint64_t most_items, struct lp_err *err
     if (!o->replay_folder) LP_TRY(lp_source_load_secret(&p->source, p->folder, err));
     if (o->count_items) LP_TRY(lp_items_count(&p->source.each, o->shard, o->shards, &f.expected, err));
     LP_TRY(lp_judge_init(&w->judge, &p->quality, &p->checks, &p->columns, err));
+    if (lp_catalog_in_glue_as_csv(&p->sink)) lp_judge_require_one_line(&w->judge);
     LP_TRY(lp_batch_init(&w->batch, &p->columns, 1, err));
     return lp_fetch_new(&p->source, &f, &w->fetch, err);
 }
@@ -196,7 +197,7 @@ static enum lp_code inspect(struct work *w, struct lp_err *err)
 {
     struct lp_pipeline *p = w->pipeline;
     struct lp_table table = {&w->layout, &p->columns, p->description};
-    LP_TRY(lp_catalogs_open(&w->catalogs, &table, w->store, err));
+    LP_TRY(lp_catalogs_open(&w->catalogs, &table, w->store, NULL, err));
     return lp_catalogs_inspect(&w->catalogs, err);
 }
 

@@ -131,6 +131,12 @@ enum lp_code lp_judge_init(struct lp_judge *j, const struct lp_quality *q, struc
     return LP_OK;
 }
 
+void lp_judge_require_one_line(struct lp_judge *j)
+{
+    if (!j->one_line) j->rule_count++; /* there is room for it */
+    j->one_line = true;
+}
+
 void lp_judge_release(struct lp_judge *j)
 {
     for (size_t i = 0; j->values_seen && i < j->checks->count; i++) free(j->values_seen[i]);
@@ -169,6 +175,19 @@ static enum lp_code judge_column(struct lp_judge *j, struct lp_batch *b, size_t 
         if (!null[row]) continue;
         if (failed_to_convert(b, row, c->name)) j->rule_failures[rule]++;
         else if (!c->nullable) LP_TRY(fail(j, b, row, column, "not_nullable", rule, err));
+    }
+    return LP_OK;
+}
+
+static enum lp_code judge_lines(struct lp_judge *j, struct lp_batch *b, size_t column, struct lp_err *err)
+{
+    const struct lp_cells *cells = &b->cells[column];
+    if (!j->one_line || b->columns->list[column].type != LP_TYPE_STRING) return LP_OK;
+    for (size_t row = 0; row < b->row_count; row++) {
+        struct lp_slice text = cells->of.text[row];
+        if (cells->null[row] || !text.len) continue;
+        if (!memchr(text.at, '\n', text.len) && !memchr(text.at, '\r', text.len)) continue;
+        LP_TRY(fail(j, b, row, column, "no_line_break", j->rule_count - 1, err));
     }
     return LP_OK;
 }
@@ -242,7 +261,10 @@ static enum lp_code judge_unique(struct lp_judge *j, struct lp_batch *b, size_t 
 
 enum lp_code lp_quality_judge(struct lp_judge *j, struct lp_batch *b, struct lp_err *err)
 {
-    for (size_t i = 0; i < b->columns->count; i++) LP_TRY(judge_column(j, b, i, err));
+    for (size_t i = 0; i < b->columns->count; i++) {
+        LP_TRY(judge_column(j, b, i, err));
+        LP_TRY(judge_lines(j, b, i, err));
+    }
     for (const struct lp_check *c = j->checks->first; c; c = c->next) LP_TRY(judge_check(j, b, c, err));
     for (size_t row = 0; j->quality->unique.count && row < b->row_count; row++) LP_TRY(judge_unique(j, b, row, err));
     j->rows_read += b->row_count;

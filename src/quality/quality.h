@@ -49,10 +49,13 @@ struct lp_judge {
     bool **values_seen; /* per check: which of unique_values_eq's values occurred; NULL for others */
     struct lp_seen seen[LP_UNIQUE_SETS];
     struct lp_buf key;
+    bool one_line; /* texts with a line break are bad, by the last rule */
 };
 
 enum lp_code lp_judge_init(struct lp_judge *j, const struct lp_quality *q, struct lp_checks *checks,
                            const struct lp_columns *columns, struct lp_err *err) LP_CHECKED;
+/* Where rows go, a line break within a text would split its row: such a row fails with no_line_break. */
+void lp_judge_require_one_line(struct lp_judge *j);
 enum lp_code lp_quality_judge(struct lp_judge *j, struct lp_batch *b, struct lp_err *err) LP_CHECKED;
 enum lp_code lp_quality_gate(const struct lp_judge *j, struct lp_err *err) LP_CHECKED;
 /* Rules that no row broke, and rules that some row broke. */

@@ -185,11 +185,11 @@ static void names_are_as_glue_keeps_them_and_the_folder_is_as_it_was(void **stat
 static void what_cannot_stand_in_glue_is_told_before_anything_is_asked(void **state)
 {
     assert_int_equal(try_publish(state, define("air-temperature:double"), NULL, 0), LP_CONFIG);
-    assert_says(err.text, "column \"air-temperature\"|letters, digits and _");
+    assert_says(err.text, "\"air-temperature\" cannot be a column|letters, digits and _");
     struct definition *d = define("city:string");
     add_partition(d, "by-day", "%Y-%m-%d");
     assert_int_equal(try_publish(state, d, NULL, 0), LP_CONFIG);
-    assert_says(err.text, "partition by-day|use _");
+    assert_says(err.text, "\"by-day\" cannot be a partition|letters, digits and _");
     d = define("city:string");
     d->sink.file_name = "weather.csv";
     assert_int_equal(try_publish(state, d, NULL, 0), LP_CONFIG);

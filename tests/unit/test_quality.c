@@ -95,6 +95,22 @@ static void every_failure_of_a_row_is_told(void **state)
     close_run(&r);
 }
 
+static void a_line_break_is_bad_where_readers_know_lines_only(void **state)
+{
+    static const char rows[] = "[[\"a b\",\"\"],[\"a\\nb\",null],[\"\\r\",\"\\r\\n\"],[\"\u2028\\t\",null]]";
+    uint64_t passed, failed;
+    struct run r;
+    open_run(&r, "{ a: { from: a, type: string }, b: { from: b, type: string, nullable: true } }", "{}");
+    assert_string_equal(judged(&r, rows), "····");
+    lp_judge_require_one_line(&r.judge);
+    lp_judge_require_one_line(&r.judge);
+    assert_string_equal(judged(&r, rows), "·[a no_line_break \"a\\nb\"][a no_line_break \"\\r\"][b no_line_break \"\\r\\n\"]·");
+    lp_judge_rules(&r.judge, &passed, &failed);
+    assert_int_equal(passed, 2);
+    assert_int_equal(failed, 1);
+    close_run(&r);
+}
+
 static void a_warning_is_counted_and_the_row_stays_good(void **state)
 {
     struct run r;
@@ -272,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nulls_are_bad_unless_the_column_is_nullable),
         cmocka_unit_test(every_failure_of_a_row_is_told),
+        cmocka_unit_test(a_line_break_is_bad_where_readers_know_lines_only),
         cmocka_unit_test(a_warning_is_counted_and_the_row_stays_good),
         cmocka_unit_test(a_value_that_was_not_read_is_not_judged_again),
         cmocka_unit_test(the_first_of_equal_rows_stays_over_all_batches),
