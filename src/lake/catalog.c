@@ -6,7 +6,7 @@
 
 bool lp_catalog_in_glue(const struct lp_sink *s)
 {
-    return s->root && !strncmp(s->root, "s3://", 5) && lp_node_get(s->node, "catalog");
+    return s->root && lp_store_is_s3(s->root) && lp_node_get(s->node, "catalog");
 }
 
 bool lp_catalog_in_glue_as_csv(const struct lp_sink *s)

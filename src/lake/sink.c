@@ -41,15 +41,21 @@ static const struct lp_field catalog_list[] = {
      .kind = LP_FIELD_NAME,
      .offset = offsetof(struct lp_catalog_name, database),
      .example = "weather",
-     .help = "The database the table belongs to; the pipeline's name when left out."},
+     .help =
+         "The database the table belongs to; the pipeline's name when left out. Glue keeps it in lower case, with `_` "
+         "for `-`."},
     {.name = "table",
      .kind = LP_FIELD_NAME,
      .offset = offsetof(struct lp_catalog_name, table),
      .example = "weather",
-     .help = "The table's name, which is also its folder; the pipeline's name when left out."},
+     .help = "The table's name, which is also its folder; the pipeline's name when left out. A table may gain nullable "
+             "columns (in csv at the end); what its readers could not read beside it is refused."},
 };
-static const struct lp_fields catalog_fields = {"sink.catalog", "The table's name in the catalogue.", catalog_list,
-                                                LP_COUNT(catalog_list)};
+static const struct lp_fields catalog_fields = {
+    "sink.catalog",
+    "The table's name in the catalogue. Where `to` is s3://… and this section is "
+    "written, the table stands in AWS Glue too, for Athena.",
+    catalog_list, LP_COUNT(catalog_list)};
 
 static const char *const encryptions[] = {"none", "AES256", "aws:kms", "aws:kms:dsse"};
 
@@ -112,7 +118,7 @@ static const struct lp_field fields[] = {
      .offset = offsetof(struct lp_sink, catalog),
      .section = &catalog_fields,
      .example = "{ database: weather, table: weather }",
-     .help = "The table's name in the catalogue."},
+     .help = "The table's name in the catalogue; with s3://… it stands in AWS Glue too."},
     {.name = "s3",
      .kind = LP_FIELD_SECTION,
      .offset = offsetof(struct lp_sink, s3),
@@ -206,7 +212,8 @@ static void bind_s3(struct lp_reading *r, const struct lp_sink *s)
     bool kms = s->s3.encryption == LP_S3_KMS || s->s3.encryption == LP_S3_KMS_DSSE;
     if (!map || map->kind != LP_NODE_MAP) return;
     if (s->s3.kms_key && !kms)
-        lp_node_fault(r, lp_node_get(map, "kms_key"), "add encryption: aws:kms", "a key without the encryption it is for");
+        lp_node_fault(r, lp_node_get(map, "kms_key"), "add encryption: aws:kms",
+                      "a key without the encryption it is for");
     if (s->s3.kms_key && strpbrk(s->s3.kms_key, " \r\n"))
         lp_node_fault(r, lp_node_get(map, "kms_key"), "write the key's id, ARN or alias", "this is no key");
     if (owner && (strlen(owner) != 12 || strspn(owner, "0123456789") != 12))

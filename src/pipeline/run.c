@@ -197,7 +197,7 @@ static enum lp_code inspect(struct work *w, struct lp_err *err)
 {
     struct lp_pipeline *p = w->pipeline;
     struct lp_table table = {&w->layout, &p->columns, p->description};
-    LP_TRY(lp_catalogs_open(&w->catalogs, &table, w->store, NULL, err));
+    LP_TRY(lp_catalogs_open(&w->catalogs, &table, w->store, w->options->aws, err));
     return lp_catalogs_inspect(&w->catalogs, err);
 }
 
