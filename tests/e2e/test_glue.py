@@ -1,8 +1,10 @@
 """Tables in AWS Glue: what boto3 and Athena's reader find there, and what is done when Glue does not agree."""
 import datetime
+import io
 import json
 import random
 
+import pyarrow.parquet
 import pytest
 
 from harness import athena
@@ -82,6 +84,33 @@ def test_without_sink_catalog_the_lake_tells_of_itself_and_glue_is_not_asked(pro
 def test_with_glue_the_lake_tells_of_itself_as_well(program, server, aws, lake):
     assert collect(program, server, aws).status == OK
     assert "lake/_catalog/weather/weather.json" in aws.objects(lake)
+
+
+def test_parquet_is_one_table_whose_columns_have_types(program, server, aws, lake):
+    assert collect(program, server, aws, {**USUAL, **WIND}, format="parquet").status == OK
+    assert aws.proxy.operations("glue") == ["GetTable", "CreateTable", "CreateDatabase", "CreateTable"]
+    made = table(aws, "weather")
+    storage = made["StorageDescriptor"]
+    assert made["TableType"] == "EXTERNAL_TABLE" and made["Parameters"]["classification"] == "parquet"
+    assert storage["SerdeInfo"]["SerializationLibrary"].endswith("ParquetHiveSerDe")
+    file, = [content for key, content in aws.objects(lake).items() if key.endswith(".parquet")]
+    hive = {"string": "string", "double": "double", "int64": "bigint"}
+    assert [(c["Name"], c["Type"]) for c in storage["Columns"]] == [
+        (field.name, hive[str(field.type)]) for field in pyarrow.parquet.read_schema(io.BytesIO(file))]
+
+
+def test_in_parquet_a_new_column_may_stand_anywhere_and_comes_last_in_glue(program, server, aws, lake):
+    assert collect(program, server, aws, format="parquet").status == OK
+    assert collect(program, server, aws, {**WIND, **HUMIDITY, **USUAL}, format="parquet").status == OK
+    assert [c["Name"] for c in table(aws, "weather")["StorageDescriptor"]["Columns"]] == ["city", "temperature", "humidity", "wind"]
+    assert collect(program, server, aws, format="csv").status == USAGE
+
+
+def test_a_line_break_is_nothing_bad_in_parquet(program, server, aws, lake):
+    server.script("Dallas", b.description(b"two\\nlines"))
+    columns = {**CITY, "description": {"from": "weather[0].description", "type": "string"}}
+    assert collect(program, server, aws, columns, format="parquet").status == OK
+    assert not [key for key in aws.keys_of(lake) if "_quarantine" in key]
 
 
 # Columns that change.
@@ -313,6 +342,7 @@ def test_check_says_what_csv_in_glue_cannot_do(program, run, server):
         assert words in result.stdout
     assert "Glue" not in checked(program, run, server, catalog=None).stdout
     assert "Glue" not in checked(program, run, server, to="./lake").stdout
+    assert "Glue" not in checked(program, run, server, format="parquet").stdout
 
 
 def test_check_finds_what_glue_does_not_take(program, run, server):
