@@ -151,6 +151,13 @@ static enum lp_code find_place(struct lp_aws *aws, struct lp_aws_call *c, struct
     return a->path ? LP_OK : lp_arena_code(&a->arena, err);
 }
 
+static int64_t time_limit_ms(const struct lp_aws_call *c)
+{
+    int64_t one = c->q.total_ms > 0 ? c->q.total_ms : DEFAULT_MS;
+    int64_t left = (c->until_us - lp_clock_monotonic_us()) / 1000;
+    return left < 1 ? 1 : left < one ? left : one;
+}
+
 static enum lp_code build_and_send(struct lp_aws *aws, struct lp_aws_call *c, struct attempt *a, struct lp_err *err)
 {
     const struct lp_aws_request *q = &c->q;
@@ -166,7 +173,7 @@ static enum lp_code build_and_send(struct lp_aws *aws, struct lp_aws_call *c, st
                                       .method = q->method,
                                       .body = q->body,
                                       .body_len = q->body_len,
-                                      .total_ms = q->total_ms > 0 ? q->total_ms : DEFAULT_MS,
+                                      .total_ms = time_limit_ms(c),
                                       .fresh_connection = c->fresh_connection,
                                       .no_redirects = true,
                                       .as_stored = true,

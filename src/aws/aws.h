@@ -52,6 +52,7 @@ struct lp_aws_request {
     size_t body_len;
     const char *target;    /* JSON 1.1 services: "AWSGlue.GetTable" sets X-Amz-Target and the content type */
     int64_t total_ms;      /* of one attempt; 0: 60,000 */
+    int64_t within_ms;     /* of all attempts and the waits between them; 0: no limit */
     bool unsigned_payload; /* s3 over https: the body is not hashed; elsewhere it is all the same */
     bool once;             /* never tried again: for what must not happen twice */
     bool anonymous;        /* not signed, no keys needed */

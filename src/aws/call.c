@@ -42,6 +42,7 @@ static bool retry(struct lp_aws *aws, struct lp_aws_call *c, enum lp_aws_trouble
     if (c->q.once || !lp_aws_budget_retry(&aws->budget, c->reply.attempts, trouble, hint_ms(&c->reply),
                                           lp_retry_random(&aws->random), &wait_ms, &c->cost))
         return false;
+    if (wait_ms * 1000 >= c->until_us - lp_clock_monotonic_us()) return false;
     again(c, wait_ms);
     return true;
 }
@@ -208,6 +209,7 @@ enum lp_code lp_aws_start(struct lp_aws *aws, const struct lp_aws_request *q, st
     struct lp_aws_call *c = calloc(1, sizeof *c), **at = &aws->calls;
     if (!c) return lp_nomem(err);
     c->q = *q;
+    c->until_us = q->within_ms > 0 ? lp_clock_monotonic_us() + q->within_ms * 1000 : INT64_MAX;
     if (!c->q.method) c->q.method = "POST";
     if (!c->q.path) c->q.path = "/";
     lp_buf_init(&c->reply.body, LP_AWS_BODY_BYTES + 1);

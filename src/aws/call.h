@@ -18,7 +18,8 @@ struct lp_aws_call {
     struct lp_aws_call *next;
     struct lp_aws_request q;
     enum lp_aws_call_state state;
-    int64_t due_us; /* WAITING: not before */
+    int64_t due_us;   /* WAITING: not before */
+    int64_t until_us; /* no attempt begins or lasts past this; INT64_MAX: no limit */
     char payload_hash[LP_SHA256_HEX_BYTES];
     char region[LP_AWS_REGION_BYTES]; /* of the last attempt */
     char what[300];                   /* "glue GetTable in us-west-2", for errors */

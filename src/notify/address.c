@@ -279,8 +279,12 @@ static void read_text(struct lp_reading *r, const struct lp_node *n, const char 
     if (!strcmp(text, "stderr")) {
         a->kind = LP_TO_STDERR;
     } else if (!strncmp(text, "arn:", 4)) {
-        lp_node_fault(r, n, "write stderr, mail or a webhook for now",
-                      "telling by Amazon SNS is not built into this version");
+        const char *what = lp_topic_objection(text);
+        a->kind = LP_TO_TOPIC;
+        a->text = text;
+        if (what)
+            lp_node_fault(r, n, "write it like arn:aws:sns:us-west-2:123456789012:weather", "\"%s\" %s", shown(r, text),
+                          what);
     } else if (!strncmp(text, "smtp://", 7) || !strncmp(text, "smtps://", 8)) {
         a->kind = LP_TO_MAIL;
         read_mail_text(r, n, text, a);

@@ -69,7 +69,7 @@ static const struct lp_field fields[] = {
      .schema = "{\"anyOf\":[" ADDRESS ",{\"type\":\"array\",\"items\":" ADDRESS "}]}",
      .example = "[stderr]",
      .help =
-         "Who is told, one or a list of at most 16: `stderr`; a webhook, `https://…`, or the mapping below; mail, the "
+         "Who is told, one or a list of at most 16: `stderr`; a topic of Amazon SNS, by its ARN; a webhook, `https://…`, or the mapping below; mail, the "
          "mapping below, or on one line `smtps://mail.example.com?to=a@example.org&from=b@example.org` (also `user`, "
          "`secret`, `tls`). Telling takes at most 30 s for each and 60 s for all; that it fails is a warning and is kept "
          "in the run record, and the run's status stays as it is."},

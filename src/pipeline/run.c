@@ -256,14 +256,19 @@ static void read_history(struct work *w, enum lp_code code)
     if (lp_history_read(w->store, &w->layout, &w->history, &ignored)) w->history = (struct lp_history){0};
 }
 
-/* The record stands before anybody is told; how that went is written into it afterwards. */
+/* The record stands before anybody is told; how that went is written into it afterwards, as long as the slot is ours:
+ * telling may take a minute. */
 static void tell(struct work *w, enum lp_code code, const struct lp_err *why)
 {
     struct lp_err err;
     struct lp_record *rec = w->rec;
+    if (w->lock) (void)!w->lock->ops->renew(w->lock, &err);
     lp_run_tell(w->pipeline, w->options, &w->judge, &w->output, &w->history, code, why, rec);
     if (!rec->telling.count || !rec->record_url) return;
-    if (lp_record_publish(rec, w->store, &w->layout, &err)) lp_run_note_telling(rec, "the run record", &err);
+    if (lp_cancel_check(&err)) lp_cancel_wind_up();
+    enum lp_code noted = w->lock->ops->renew(w->lock, &err);
+    if (!noted) noted = lp_record_publish(rec, w->store, &w->layout, &err);
+    if (noted) lp_run_note_telling(rec, "the run record", &err);
 }
 
 static enum lp_code conclude(struct work *w, enum lp_code code, struct lp_err *err)

@@ -119,7 +119,7 @@ void lp_run_tell(const struct lp_pipeline *p, const struct lp_run_options *o, co
                           .failed_in_row = h->failed_in_row + (code ? 1 : 0),
                           .worked_us = h->worked_us,
                           .next_us = INT64_MIN};
-    const struct lp_messenger_means means = {.folder = p->folder, .say = o->say, .who = o->who_says};
+    const struct lp_messenger_means means = {.folder = p->folder, .aws = o->aws, .say = o->say, .who = o->who_says};
     put_command(p, o, &again);
     n.again = lp_buf_text(&again);
     take_record(&n, rec);

@@ -63,7 +63,7 @@ FAULTS = {
     "a default of another type": (("type: double", "type: double, default: warm"), "7:58", "warm", ""),
     "an S3 address": (("./lake", "s3://bucket/x"), "11:7", "S3", "directory"),
     "a format that is not the file's": (("  to: ./lake", "  to: ./lake.csv\n  format: parquet"), "12:11", "parquet", "leave format out"),
-    "a topic": (("sink:", "notify: { to: \"arn:aws:sns:us-west-2:123456789012:t\" }\nsink:"), "10:15", "SNS", "stderr"),
+    "a topic that is none": (("sink:", "notify: { to: \"arn:aws:sns:us-west-2:1234:t\" }\nsink:"), "10:15", "not the ARN", "arn:aws:sns:us-west-2:123456789012:"),
     'a mail server without recipient': (("sink:", 'notify: { to: "smtps://mail.example.com" }\nsink:'), '10:15', 'recipient', 'to=ops@example.org'),
     'a mail server without sender': (("sink:", 'notify: { to: "smtps://mail.example.com?to=a@x.org" }\nsink:'), '10:15', 'sender', 'from='),
     'a mail server in another scheme': (("sink:", 'notify: { to: { mail: a@x.org, server: "https://mail.example.com", from: b@x.org } }\nsink:'), '10:40', 'smtp(s)://', 'smtps://'),
