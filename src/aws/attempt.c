@@ -119,6 +119,15 @@ static enum lp_code sign(struct lp_aws *aws, struct lp_aws_call *c, struct attem
     return add(a, err, "Authorization: %s", a->signature.authorization.data);
 }
 
+/* An object's address as people write it. */
+static void describe_object(struct lp_aws_call *c)
+{
+    LP_AUTO(lp_buf) key = {0}, visible = {0};
+    lp_percent_decode(&key, c->q.path, strlen(c->q.path), false);
+    lp_text_put_visible(&visible, lp_buf_text(&key), key.len);
+    snprintf(c->what, sizeof c->what, "%s s3://%.70s%.150s", c->q.method, c->q.bucket, lp_buf_text(&visible));
+}
+
 /* Which of them: the operation where it is told, else method and path. */
 static void describe(struct lp_aws_call *c)
 {
@@ -132,7 +141,7 @@ static void describe(struct lp_aws_call *c)
         size_t len = (end ? (size_t)(end - body) : q->body_len) - 7;
         snprintf(c->what, n, "%s %.*s in %s", q->service, (int)(len < 100 ? len : 100), body + 7, c->region);
     } else if (q->bucket) {
-        snprintf(c->what, n, "%s s3://%.70s%.150s", q->method, q->bucket, q->path);
+        describe_object(c);
     } else {
         snprintf(c->what, n, "%s %s %.150s in %s", q->service, q->method, q->path, c->region);
     }

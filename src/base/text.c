@@ -172,6 +172,19 @@ void lp_percent_encode(struct lp_buf *out, const char *bytes, size_t len, const 
     }
 }
 
+void lp_percent_decode(struct lp_buf *out, const char *text, size_t len, bool form)
+{
+    static const char digits[] = "0123456789ABCDEF0123456789abcdef";
+    for (size_t i = 0; i < len; i++) {
+        const char *high = i + 2 < len && text[i] == '%' ? memchr(digits, text[i + 1], 32) : NULL;
+        const char *low = high ? memchr(digits, text[i + 2], 32) : NULL;
+        if (low) {
+            lp_buf_putc(out, (char)(((high - digits) & 15) << 4 | ((low - digits) & 15)));
+            i += 2;
+        } else lp_buf_putc(out, form && text[i] == '+' ? ' ' : text[i]);
+    }
+}
+
 void lp_base64_put(struct lp_buf *out, const void *bytes, size_t len)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -39,6 +39,8 @@ void lp_text_cut_middle(struct lp_buf *out, const char *text, size_t len, size_t
 
 /* Percent-encodes all but A-Z a-z 0-9 - _ . ~ and the bytes in `also`. */
 void lp_percent_encode(struct lp_buf *out, const char *bytes, size_t len, const char *also);
+/* Undoes it; '%' without two digits stays. In a form '+' is a space. */
+void lp_percent_decode(struct lp_buf *out, const char *text, size_t len, bool form);
 
 /* Base64 with padding (RFC 4648, 4). */
 void lp_base64_put(struct lp_buf *out, const void *bytes, size_t len);

@@ -110,6 +110,7 @@ enum lp_code lp_s3_explain(const struct lp_s3_store *s, const struct lp_aws_repl
     if (!strcmp(name, "AccessDenied") || !strcmp(name, "403"))
         return lp_fail(err, code, "%s; %s", local.text, ask_doctor);
     if (!strncmp(name, "KMS.", 4)) return lp_fail(err, code, "%s; mend sink.s3.kms_key", local.text);
+    if (code == LP_BUSY) return lp_fail(err, code, "%s; run the slot again later", local.text);
     return code;
 }
 

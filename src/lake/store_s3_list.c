@@ -16,20 +16,6 @@ struct page {
     bool more;
 };
 
-/* With encoding-type=url names are encoded as in a form: '+' is a space. */
-static void put_decoded(struct lp_buf *out, const char *text, size_t len)
-{
-    static const char digits[] = "0123456789ABCDEF0123456789abcdef";
-    for (size_t i = 0; i < len; i++) {
-        const char *high = i + 2 < len && text[i] == '%' ? memchr(digits, text[i + 1], 32) : NULL;
-        const char *low = high ? memchr(digits, text[i + 2], 32) : NULL;
-        if (low) {
-            lp_buf_putc(out, (char)(((high - digits) & 15) << 4 | ((low - digits) & 15)));
-            i += 2;
-        } else lp_buf_putc(out, text[i] == '+' ? ' ' : text[i]);
-    }
-}
-
 static enum lp_code take_object(struct page *p, struct lp_err *err)
 {
     size_t prefix = strlen(p->store->prefix);
@@ -48,7 +34,7 @@ static enum lp_code take_element(void *who, const char *path, const char *text, 
     if (!name) return LP_OK;
     if (!strcmp(name, "/Contents/Key")) {
         lp_buf_clear(&p->key);
-        put_decoded(&p->key, text, len);
+        lp_percent_decode(&p->key, text, len, true); /* encoding-type=url */
     } else if (!strcmp(name, "/Contents/ETag")) {
         lp_buf_clear(&p->version);
         lp_buf_put(&p->version, text, len);
@@ -144,7 +130,7 @@ static enum lp_code take_upload(void *who, const char *path, const char *text, s
     if (!name) return LP_OK;
     if (!strcmp(name, "/Upload/Key")) {
         lp_buf_clear(&w->found);
-        put_decoded(&w->found, text, len);
+        lp_percent_decode(&w->found, text, len, true);
     } else if (!strcmp(name, "/Upload/UploadId")) {
         free(w->id);
         w->id = strndup(text, len);

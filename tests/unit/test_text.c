@@ -165,6 +165,16 @@ static void percent_encoding_leaves_only_unreserved_bytes(void **state)
     assert_string_equal(lp_buf_text(&out), "a/b,c%00");
 }
 
+static void percent_decoding_undoes_it_and_leaves_what_is_no_escape(void **state)
+{
+    LP_AUTO(lp_buf) out = {0};
+    lp_percent_decode(&out, TEXT("a%20b+c%2Bd%2f%C3%A9%"), false);
+    assert_string_equal(lp_buf_text(&out), "a b+c+d/é%");
+    lp_buf_clear(&out);
+    lp_percent_decode(&out, TEXT("a+b%2B%zz%4%1"), true);
+    assert_string_equal(lp_buf_text(&out), "a b+%zz%4%1");
+}
+
 /* ---- buffers ---- */
 
 static void a_buffer_is_text_at_all_times(void **state)
@@ -309,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_mistyped_word_finds_what_was_meant),
         cmocka_unit_test(letters_are_compared_without_case),
         cmocka_unit_test(percent_encoding_leaves_only_unreserved_bytes),
+        cmocka_unit_test(percent_decoding_undoes_it_and_leaves_what_is_no_escape),
         cmocka_unit_test(a_buffer_is_text_at_all_times),
         cmocka_unit_test(a_buffer_holds_its_cap_and_not_a_byte_more),
         cmocka_unit_test(a_failed_append_sticks_until_the_buffer_is_cleared),
