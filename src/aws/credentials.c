@@ -31,8 +31,8 @@ enum lp_code lp_aws_credentials_set(struct lp_aws_credentials *c, const char *ac
                                     const char *token, struct lp_err *err)
 {
     if (token && !*token) token = NULL;
-    LP_TRY(lp_secret_add(secret_key, strlen(secret_key), err));
-    if (token) LP_TRY(lp_secret_add(token, strlen(token), err));
+    LP_TRY(lp_secret_add_passing(secret_key, strlen(secret_key), err));
+    if (token) LP_TRY(lp_secret_add_passing(token, strlen(token), err));
     c->access_key = strdup(access_key);
     c->secret_key = strdup(secret_key);
     c->session_token = token ? strdup(token) : NULL;
@@ -54,6 +54,8 @@ static enum lp_code renew(struct lp_aws_keyring *k, const struct lp_aws_settings
 {
     struct lp_aws_credentials fresh = {0};
     enum lp_code code = lp_aws_chain_find(s, &fresh, err);
+    if (!code && fresh.expires_us && fresh.expires_us <= lp_clock_now_us() && !fresh.outlives_expiry)
+        code = lp_fail(err, LP_AUTH, "the keys from %s are expired; get new ones", fresh.source);
     if (code) {
         lp_aws_credentials_release(&fresh);
         k->asked_us = lp_clock_now_us();

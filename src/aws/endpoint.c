@@ -58,21 +58,44 @@ bool lp_aws_service_global(const char *service)
 
 /* ---- a URL that somebody configured ---- */
 
-static const char *configured_url(const struct lp_aws_settings *s, const char *service, const char **where)
+/* "AWS_ENDPOINT_URL_SECRETS_MANAGER", and the same word in lower case for the profile's services section. */
+static void name_setting(const char *service, char variable[80], char key[80])
 {
-    char variable[80];
+    static const char begin[] = "AWS_ENDPOINT_URL_";
     const struct service *known = service_of(service);
-    const char *suffix = known && known->suffix ? known->suffix : service, *url;
+    int len = snprintf(variable, 80, "%s%s", begin, known && known->suffix ? known->suffix : service);
+    if (len >= 80) len = 79;
+    for (int i = 0; i < len; i++) variable[i] = (char)(variable[i] == '-' ? '_' : toupper((unsigned char)variable[i]));
+    size_t n = sizeof begin - 1;
+    for (key[0] = '\0'; variable[n]; n++) {
+        key[n - (sizeof begin - 1)] = (char)tolower((unsigned char)variable[n]);
+        key[n + 1 - (sizeof begin - 1)] = '\0';
+    }
+}
+
+static enum lp_code find_configured(const struct lp_aws_settings *s, const char *service, const char **url,
+                                    const char **where, struct lp_err *err)
+{
+    char variable[80], key[80];
+    name_setting(service, variable, key);
     *where = "--endpoint-url";
-    if (s->endpoint_flag) return s->endpoint_flag;
-    if (s->ignore_endpoints) return NULL;
-    int len = snprintf(variable, sizeof variable, "AWS_ENDPOINT_URL_%s", suffix);
-    for (int i = 0; i < len && i < (int)sizeof variable; i++)
-        variable[i] = (char)(variable[i] == '-' ? '_' : toupper((unsigned char)variable[i]));
-    *where = "AWS_ENDPOINT_URL_…";
-    if ((url = lp_aws_variable(variable))) return url;
+    if ((*url = s->endpoint_flag) || s->ignore_endpoints) return LP_OK;
+    *where = "AWS_ENDPOINT_URL_… of the service";
+    if ((*url = lp_aws_variable(variable))) return LP_OK;
     *where = "AWS_ENDPOINT_URL";
-    return lp_aws_variable("AWS_ENDPOINT_URL");
+    if ((*url = lp_aws_variable(*where))) return LP_OK;
+    *where = "endpoint_url in the profile's services section";
+    const char *services_name = lp_profiles_get(&s->files, s->profile, "services");
+    if (services_name) {
+        const struct lp_profile_section *section = lp_profiles_section(&s->files, LP_PROFILE_SERVICES, services_name);
+        if (!section)
+            return lp_fail(err, LP_CONFIG, "the profile \"%s\" names services = %s, and %s has no [services %s]",
+                           s->profile, services_name, s->files.config_path, services_name);
+        if ((*url = lp_profile_below(section, key, "endpoint_url"))) return LP_OK;
+    }
+    *where = "endpoint_url in the profile";
+    *url = lp_profiles_get(&s->files, s->profile, "endpoint_url");
+    return LP_OK;
 }
 
 static enum lp_code put_configured(struct lp_aws_place *p, const char *url, const char *where, struct lp_err *err)
@@ -150,8 +173,9 @@ static void put_iam(const struct lp_aws_settings *s, struct lp_aws_place *p)
 enum lp_code lp_aws_place_find(const struct lp_aws_settings *s, const char *service, const char *region,
                                const char *bucket, struct lp_aws_place *p, struct lp_err *err)
 {
-    const char *where, *url = configured_url(s, service, &where);
+    const char *where, *url;
     *p = (struct lp_aws_place){.url.max_bytes = URL_BYTES};
+    LP_TRY(find_configured(s, service, &url, &where, err));
     if (!lp_aws_region_valid(region))
         return lp_fail(err, LP_CONFIG, "\"%s\" is no region of AWS; write one like us-west-2", region);
     snprintf(p->region, sizeof p->region, "%s", region);

@@ -98,8 +98,9 @@ static bool read_json(struct lp_aws_reply *r)
     json_t *root;
     lp_arena_init(&arena, JSON_BYTES);
     if (lp_json_parse(&arena, lp_buf_text(&r->body), r->body.len, &root, NULL) || !json_is_object(root)) return false;
-    const char *code = member(root, (const char *const[]){"__type", "code", "Code", NULL});
-    const char *message = member(root, (const char *const[]){"message", "Message", "errorMessage", NULL});
+    const char *code = member(root, (const char *const[]){"__type", "code", "Code", "error", NULL});
+    const char *message =
+        member(root, (const char *const[]){"message", "Message", "errorMessage", "error_description", NULL});
     if (code && !*r->error_code) set_type(r, code, strlen(code));
     if (message) SET(r->message, message, strlen(message));
     return true;

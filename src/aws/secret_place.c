@@ -6,20 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const char *const kinds[] = {"env:", "file:", "ssm:", "secretsmanager:"};
+
 bool lp_secret_place_check(struct lp_reading *r, const struct lp_node *n, const char *text)
 {
-    if (!strncmp(text, "ssm:", 4) || !strncmp(text, "secretsmanager:", 15)) {
-        lp_node_fault(r, n, "keep it in the environment (env:NAME) or in a file (file:PATH) for now",
-                      "secrets from AWS (%.*s) are not built into this version", (int)strcspn(text, ":"), text);
+    for (size_t i = 0; i < LP_COUNT(kinds); i++) {
+        size_t len = strlen(kinds[i]);
+        if (strncmp(text, kinds[i], len) != 0) continue;
+        if (text[len]) return true;
+        lp_node_fault(r, n, "write the name of a variable, a file, a parameter or a secret behind it",
+                      "\"%s\" names nothing", text);
         return false;
     }
-    if (!strcmp(text, "env:") || !strcmp(text, "file:")) {
-        lp_node_fault(r, n, "write the name of a variable or of a file behind it", "\"%s\" names nothing", text);
-        return false;
-    }
-    if (!strncmp(text, "env:", 4) || !strncmp(text, "file:", 5)) return true;
     (void)!lp_secret_add(text, strlen(text), NULL); /* so that the excerpt does not show it */
-    lp_node_fault(r, n, "name where it is kept: env:NAME or file:PATH", "a secret in plain text");
+    lp_node_fault(r, n, "name where it is kept: env:NAME, file:PATH, ssm:NAME or secretsmanager:NAME",
+                  "a secret in plain text");
     return false;
 }
 
@@ -47,12 +48,16 @@ static enum lp_code read_file(const char *path, const char *folder, struct lp_bu
 enum lp_code lp_secret_load(struct lp_aws *aws, const char *place, const char *folder, struct lp_buf *out,
                             struct lp_err *err)
 {
-    (void)aws;
     lp_buf_init(out, LP_SECRET_VALUE_BYTES);
     if (!strncmp(place, "env:", 4)) {
         const char *value = getenv(place + 4);
         if (!value || !*value)
             return lp_fail(err, LP_CONFIG, "the environment has no %s; set it to the secret", place + 4);
+        lp_buf_puts(out, value);
+    } else if (strncmp(place, "file:", 5) != 0) {
+        const char *value = NULL;
+        if (!aws) return lp_fail(err, LP_CONFIG, "%s: secrets at AWS are not read here", place);
+        LP_TRY(lp_aws_secret(aws, place, &value, err));
         lp_buf_puts(out, value);
     } else {
         LP_TRY(read_file(place + 5, folder, out, err));

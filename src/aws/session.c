@@ -1,5 +1,7 @@
 #include "aws/session.h"
 
+#include "aws/provider.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -122,6 +124,13 @@ enum lp_code lp_aws_region(struct lp_aws *aws, const char **region, struct lp_er
 {
     LP_TRY(lp_aws_open(aws, err));
     *region = aws->settings->region;
+    if (!*region && !aws->asked_machine) {
+        bool found;
+        LP_TRY(lp_aws_imds_region(aws->settings, aws->machine_region, &found, err));
+        aws->asked_machine = true;
+        if (!found) aws->machine_region[0] = '\0';
+    }
+    if (!*region && *aws->machine_region) *region = aws->machine_region;
     if (*region) return LP_OK;
     return lp_fail(err, LP_CONFIG, "no AWS region is known; set AWS_REGION, or region in the profile \"%s\"",
                    aws->settings->profile);

@@ -25,6 +25,8 @@ struct lp_aws {
     struct lp_http *http;
     struct lp_aws_budget budget;
     struct lp_aws_keyring keys;
+    char machine_region[LP_AWS_REGION_BYTES]; /* asked of the machine's metadata where nobody said one */
+    bool asked_machine;
     int64_t skew_us; /* how far AWS's clock is ahead of ours */
     uint64_t random;
     struct lp_aws_call *calls; /* not yet finished */

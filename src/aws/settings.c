@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#define TEXT_BYTES ((size_t)1 << 20)
+
 const char *lp_aws_variable(const char *name)
 {
     const char *value = getenv(name);
@@ -13,8 +15,7 @@ const char *lp_aws_variable(const char *name)
 const char *lp_aws_setting(const struct lp_aws_settings *s, const char *variable, const char *key)
 {
     const char *value = variable ? lp_aws_variable(variable) : NULL;
-    (void)s, (void)key;
-    return value;
+    return value || !key ? value : lp_profiles_get(&s->files, s->profile, key);
 }
 
 static bool is_true(const char *text)
@@ -48,14 +49,26 @@ static const char *keep(struct lp_aws_settings *s, const char *text, bool *faile
     return copy;
 }
 
+/* The profile's name comes first: all that follows looks into it. */
+static enum lp_code choose_profile(struct lp_aws_settings *s, const struct lp_aws_options *o, struct lp_err *err)
+{
+    bool failed = false;
+    const char *name = s->profile_asked ? o->profile : lp_aws_variable("AWS_PROFILE");
+    if (!name) name = lp_aws_variable("AWS_DEFAULT_PROFILE");
+    s->profile = keep(s, name ? name : "default", &failed);
+    if (failed) return lp_arena_code(&s->texts, err);
+    LP_TRY(lp_profiles_read(&s->files, err));
+    if (!name || lp_profiles_have(&s->files, name)) return LP_OK;
+    return lp_fail(err, LP_CONFIG, "the profile \"%s\" (%s) is neither in %s nor in %s", name,
+                   s->profile_asked ? "--profile" : "AWS_PROFILE", s->files.config_path, s->files.credentials_path);
+}
+
 enum lp_code lp_aws_settings_read(struct lp_aws_settings *s, const struct lp_aws_options *o, struct lp_err *err)
 {
     bool failed = false;
     *s = (struct lp_aws_settings){.profile_asked = o->profile && *o->profile};
-    lp_arena_init(&s->texts, (size_t)4 << 20);
-    const char *profile = s->profile_asked ? o->profile : lp_aws_variable("AWS_PROFILE");
-    if (!profile) profile = lp_aws_variable("AWS_DEFAULT_PROFILE");
-    s->profile = keep(s, profile ? profile : "default", &failed);
+    lp_arena_init(&s->texts, TEXT_BYTES);
+    LP_TRY(choose_profile(s, o, err));
     const char *region = o->region && *o->region ? o->region : lp_aws_variable("AWS_REGION");
     if (!region) region = lp_aws_setting(s, "AWS_DEFAULT_REGION", "region");
     s->region = keep(s, region, &failed);
@@ -71,6 +84,7 @@ enum lp_code lp_aws_settings_read(struct lp_aws_settings *s, const struct lp_aws
 
 void lp_aws_settings_release(struct lp_aws_settings *s)
 {
+    lp_profiles_release(&s->files);
     lp_arena_release(&s->texts);
     *s = (struct lp_aws_settings){0};
 }

@@ -10,10 +10,12 @@
 #define LP_AWS_SETTINGS_H
 
 #include "aws/aws.h"
+#include "aws/profile.h"
 #include "base/arena.h"
 
 struct lp_aws_settings {
     struct lp_arena texts;
+    struct lp_profiles files;
     const char *profile;       /* never NULL: "default" */
     bool profile_asked;        /* --profile: keys in the environment do not count */
     const char *region;        /* NULL: nobody said one */

@@ -8,8 +8,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#define MAX_SECRETS      32
-#define MAX_SECRET_BYTES 4096
+#define MAX_SECRETS      32 /* that stay */
+#define MAX_PASSING      48 /* keys that expire: many times as many as are in use at a time */
+#define MAX_SECRET_BYTES 16384
 #define FORMS_PER_SECRET 4 /* itself, and its base64 at each of three offsets */
 
 struct form {
@@ -18,24 +19,30 @@ struct form {
     bool base64; /* then - and _ stand for + and / as well */
 };
 
-static struct form forms[MAX_SECRETS * FORMS_PER_SECRET];
-static size_t form_count, secret_count;
+struct secret {
+    struct form forms[FORMS_PER_SECRET];
+    size_t form_count;
+    bool passing;
+};
+
+static struct secret secrets[MAX_SECRETS + MAX_PASSING]; /* in the order they came */
+static size_t secret_count;
 static bool may_begin[256]; /* a byte that a form, or an escape of its first character, begins with */
 
-static enum lp_code add_form(const char *bytes, size_t len, bool base64, struct lp_err *err)
+static enum lp_code add_form(struct secret *s, const char *bytes, size_t len, bool base64, struct lp_err *err)
 {
     char *copy = malloc(len + 1);
     if (!copy) return lp_nomem(err);
     memcpy(copy, bytes, len);
     copy[len] = '\0';
-    forms[form_count++] = (struct form){copy, len, base64};
+    s->forms[s->form_count++] = (struct form){copy, len, base64};
     may_begin[(unsigned char)*bytes] = may_begin['%'] = may_begin['\\'] = true;
     if (*bytes == ' ' || base64) may_begin['+'] = may_begin['-'] = may_begin['/'] = may_begin['_'] = true;
     return LP_OK;
 }
 
 /* The part of the base64 text that depends on the secret alone, when it begins `shift` bytes into a group of three. */
-static enum lp_code add_base64_form(const char *value, size_t len, size_t shift, struct lp_err *err)
+static enum lp_code add_base64_form(struct secret *s, const char *value, size_t len, size_t shift, struct lp_err *err)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char text[MAX_SECRET_BYTES / 3 * 4 + 8];
@@ -48,27 +55,80 @@ static enum lp_code add_base64_form(const char *value, size_t len, size_t shift,
         }
         text[n++] = alphabet[value6];
     }
-    enum lp_code code = n >= LP_SECRET_MIN_BYTES ? add_form(text, n, true, err) : LP_OK;
+    enum lp_code code = n >= LP_SECRET_MIN_BYTES ? add_form(s, text, n, true, err) : LP_OK;
     explicit_bzero(text, sizeof text);
     return code;
+}
+
+static void drop(size_t index)
+{
+    struct secret *s = &secrets[index];
+    for (size_t i = 0; i < s->form_count; i++) {
+        explicit_bzero(s->forms[i].bytes, s->forms[i].len);
+        free(s->forms[i].bytes);
+    }
+    secret_count--;
+    memmove(s, s + 1, (secret_count - index) * sizeof *s);
+    secrets[secret_count] = (struct secret){0};
+}
+
+/* may_begin keeps what a secret that was dropped has set: it then only looks closer than it had to. */
+static enum lp_code add(const char *value, size_t len, bool passing, struct lp_err *err)
+{
+    struct secret *s = &secrets[secret_count++];
+    *s = (struct secret){.passing = passing};
+    enum lp_code code = add_form(s, value, len, false, err);
+    for (size_t shift = 0; !code && shift < 3; shift++) code = add_base64_form(s, value, len, shift, err);
+    if (code) drop(secret_count - 1);
+    return code;
+}
+
+/* A secret that is there already: what stays, stays; what passes becomes the newest. */
+static bool is_known(const char *value, size_t len, bool passing)
+{
+    for (size_t i = 0; i < secret_count; i++) {
+        struct secret s = secrets[i];
+        if (s.forms[0].len != len || memcmp(s.forms[0].bytes, value, len) != 0) continue;
+        memmove(&secrets[i], &secrets[i + 1], (secret_count - i - 1) * sizeof s);
+        s.passing &= passing;
+        secrets[secret_count - 1] = s;
+        return true;
+    }
+    return false;
+}
+
+static size_t count_of(bool passing)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < secret_count; i++) count += secrets[i].passing == passing;
+    return count;
 }
 
 enum lp_code lp_secret_add(const char *value, size_t len, struct lp_err *err)
 {
     if (len < LP_SECRET_MIN_BYTES) return LP_OK;
     if (len > MAX_SECRET_BYTES) return lp_fail(err, LP_LIMIT, "a secret is longer than %d bytes", MAX_SECRET_BYTES);
-    for (size_t i = 0; i < form_count; i++)
-        if (!forms[i].base64 && forms[i].len == len && memcmp(forms[i].bytes, value, len) == 0) return LP_OK;
-    if (secret_count == MAX_SECRETS) return lp_fail(err, LP_LIMIT, "more than %d secrets", MAX_SECRETS);
-    secret_count++;
-    LP_TRY(add_form(value, len, false, err));
-    for (size_t shift = 0; shift < 3; shift++) LP_TRY(add_base64_form(value, len, shift, err));
-    return LP_OK;
+    if (is_known(value, len, false)) return LP_OK;
+    if (count_of(false) == MAX_SECRETS) return lp_fail(err, LP_LIMIT, "more than %d secrets", MAX_SECRETS);
+    return add(value, len, false, err);
+}
+
+enum lp_code lp_secret_add_passing(const char *value, size_t len, struct lp_err *err)
+{
+    if (len < LP_SECRET_MIN_BYTES) return LP_OK;
+    if (len > MAX_SECRET_BYTES) return lp_fail(err, LP_LIMIT, "a secret is longer than %d bytes", MAX_SECRET_BYTES);
+    if (is_known(value, len, true)) return LP_OK;
+    if (count_of(true) == MAX_PASSING) {
+        size_t oldest = 0;
+        while (!secrets[oldest].passing) oldest++;
+        drop(oldest);
+    }
+    return add(value, len, true, err);
 }
 
 bool lp_secret_any(void)
 {
-    return form_count > 0;
+    return secret_count > 0;
 }
 
 static bool hex_value(const char *at, size_t digits, unsigned *value)
@@ -149,8 +209,9 @@ static size_t find(const char *bytes, size_t len, size_t at, size_t *where)
     for (; at < len; at++) {
         if (!may_begin[(unsigned char)bytes[at]]) continue;
         size_t longest = 0;
-        for (size_t i = 0; i < form_count; i++) {
-            const struct form *f = &forms[i];
+        for (size_t i = 0; i < secret_count * FORMS_PER_SECRET; i++) {
+            const struct form *f = &secrets[i / FORMS_PER_SECRET].forms[i % FORMS_PER_SECRET];
+            if (!f->len) continue;
             bool raw = f->len <= len - at && !memcmp(bytes + at, f->bytes, f->len);
             size_t used = raw ? f->len : match_escaped(f, bytes + at, len - at);
             if (used > longest) longest = used;
@@ -164,13 +225,13 @@ static size_t find(const char *bytes, size_t len, size_t at, size_t *where)
 bool lp_secret_found(const char *bytes, size_t len)
 {
     size_t where;
-    return form_count && find(bytes, len, 0, &where);
+    return secret_count && find(bytes, len, 0, &where);
 }
 
 void lp_secret_mask(const char *bytes, size_t len, struct lp_buf *out)
 {
     size_t at = 0, where, used;
-    while (form_count && (used = find(bytes, len, at, &where))) {
+    while (secret_count && (used = find(bytes, len, at, &where))) {
         lp_buf_put(out, bytes + at, where - at);
         lp_buf_puts(out, LP_SECRET_MASK);
         at = where + used;
@@ -190,11 +251,7 @@ void lp_secret_mask_text(char *text, size_t text_bytes)
 
 void lp_secret_forget(void)
 {
-    for (size_t i = 0; i < form_count; i++) {
-        explicit_bzero(forms[i].bytes, forms[i].len);
-        free(forms[i].bytes);
-    }
-    form_count = secret_count = 0;
+    while (secret_count) drop(secret_count - 1);
     memset(may_begin, 0, sizeof may_begin);
 }
 

@@ -6,7 +6,7 @@
  *          searched for in text.
  * Owns:    copies of the values, in memory that is not dumped and is wiped by lp_secret_forget.
  * Units:   bytes.
- * Errors:  LP_LIMIT past 32 secrets or 4,096 bytes, LP_NOMEM.
+ * Errors:  LP_LIMIT past 32 secrets or 16,384 bytes, LP_NOMEM.
  * Threads: add before threads start; masking reads only.
  */
 #ifndef LP_BASE_SECRET_H
@@ -18,6 +18,8 @@
 #define LP_SECRET_MIN_BYTES 4
 
 enum lp_code lp_secret_add(const char *value, size_t len, struct lp_err *err) LP_CHECKED;
+/* The same for what is soon replaced by another, as keys that expire: there is always room, the oldest of many makes it. */
+enum lp_code lp_secret_add_passing(const char *value, size_t len, struct lp_err *err) LP_CHECKED;
 bool lp_secret_any(void);
 /* True when any form of any secret occurs in the bytes. */
 bool lp_secret_found(const char *bytes, size_t len);

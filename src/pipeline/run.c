@@ -92,7 +92,7 @@ static enum lp_code plan(struct work *w, uint64_t most_items, struct lp_err *err
                                  .shards = o->shards,
                                  .most_items = most_items,
                                  .watch = {.tick = tick, .say = o->watch.say ? say : NULL, .who = w}};
-    if (!o->replay_folder) LP_TRY(lp_source_load_secret(&p->source, p->folder, err));
+    if (!o->replay_folder) LP_TRY(lp_source_load_secret(&p->source, o->aws, p->folder, err));
     if (o->count_items) LP_TRY(lp_items_count(&p->source.each, o->shard, o->shards, &f.expected, err));
     LP_TRY(lp_judge_init(&w->judge, &p->quality, &p->checks, &p->columns, err));
     if (lp_catalog_in_glue_as_csv(&p->sink)) lp_judge_require_one_line(&w->judge);

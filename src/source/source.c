@@ -241,7 +241,9 @@ static const struct lp_field fields[] = {
          "{\"$ref\":\"#/$defs/secret\"}}}",
      .example = "{ query: appid, secret: \"env:API_KEY\" }",
      .help = "How requests authenticate: `{ query: NAME, secret: … }`, `{ header: NAME, secret: … }`, `{ bearer: … }`, "
-             "`{ basic: USER, secret: … }`. A secret is `env:NAME` or `file:PATH`, never the value."},
+             "`{ basic: USER, secret: … }`. A secret is `env:NAME`, `file:PATH`, `ssm:NAME` "
+             "(Parameter Store) or `secretsmanager:NAME` (`#key` behind it: that member of a JSON secret), never the "
+             "value."},
     {.name = "each",
      .kind = LP_FIELD_CUSTOM,
      .offset = offsetof(struct lp_source, each),
@@ -362,12 +364,12 @@ void lp_source_bind(struct lp_reading *r, struct lp_source *s, const struct lp_v
         lp_node_fault(r, s->zip.node->key, "keep one of the two", "a source has either rows or zip");
 }
 
-enum lp_code lp_source_load_secret(struct lp_source *s, const char *folder, struct lp_err *err)
+enum lp_code lp_source_load_secret(struct lp_source *s, struct lp_aws *aws, const char *folder, struct lp_err *err)
 {
     struct lp_auth *a = &s->auth;
     if (!a->secret || a->value) return LP_OK;
     struct lp_buf value = {0};
-    enum lp_code code = lp_secret_load(NULL, a->secret, folder, &value, err);
+    enum lp_code code = lp_secret_load(aws, a->secret, folder, &value, err);
     if (!code && a->kind == LP_AUTH_BASIC) {
         /* On the wire it is base64 of "user:secret". */
         char pair[8192];

@@ -4,12 +4,13 @@
  * Owns:    everything lies in the arena of the definition; the secret's value is in the process-wide list of secrets
  *          and here, wiped by lp_source_release.
  * Units:   milliseconds and bytes.
- * Errors:  faults with place; lp_source_load_secret: LP_CONFIG with the same kind of sentence.
+ * Errors:  faults with place; lp_source_load_secret: LP_CONFIG with the same kind of sentence, and what aws.h says.
  * Threads: read only once bound.
  */
 #ifndef LP_SOURCE_SOURCE_H
 #define LP_SOURCE_SOURCE_H
 
+#include "aws/aws.h"
 #include "config/field.h"
 #include "net/http.h"
 #include "net/rate.h"
@@ -20,7 +21,7 @@ enum lp_auth_kind { LP_AUTH_NONE, LP_AUTH_QUERY, LP_AUTH_HEADER, LP_AUTH_BEARER,
 struct lp_auth {
     enum lp_auth_kind kind;
     const char *name;   /* of the query parameter or header; the user of basic */
-    const char *secret; /* as written: env:NAME, file:PATH */
+    const char *secret; /* as written: env:NAME, file:PATH, ssm:NAME, secretsmanager:NAME */
     const struct lp_node *node;
     char *value; /* once loaded; owned, wiped */
 };
@@ -92,7 +93,8 @@ extern const struct lp_fields lp_source_fields;
 void lp_source_variables(struct lp_reading *r, const struct lp_source *s, struct lp_variables *v);
 void lp_source_bind(struct lp_reading *r, struct lp_source *s, const struct lp_variables *v);
 /* Reads the secret from where it is kept and has it masked from now on. */
-enum lp_code lp_source_load_secret(struct lp_source *s, const char *folder, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_source_load_secret(struct lp_source *s, struct lp_aws *aws, const char *folder,
+                                   struct lp_err *err) LP_CHECKED;
 void lp_source_release(struct lp_source *s);
 /* What a status is to be, by on_status; false when no rule speaks of it. */
 bool lp_source_status(const struct lp_source *s, int status, enum lp_status_action *action);

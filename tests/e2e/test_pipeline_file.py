@@ -81,7 +81,7 @@ FAULTS = {
     'mail and webhook in one': (("sink:", 'notify: { to: { mail: a@x.org, webhook: "https://x.org/" } }\nsink:'), '10:17', 'not both', 'webhook'),
     'an address that says nobody': (("sink:", 'notify: { to: { email: a@x.org } }\nsink:'), '10:17', 'nobody', 'mail'),
     'nobody who can be told': (("sink:", 'notify: { to: pager }\nsink:'), '10:15', 'pager', 'stderr'),
-    "SSM": (("  each:", "  auth: { bearer: \"ssm:/weather/key\" }\n  each:"), "4:19", "ssm", "env:"),
+    "a parameter without a name": (("  each:", "  auth: { bearer: \"ssm:\" }\n  each:"), "4:19", "ssm:", "name"),
     "a file of items that is not there": (("{ city: [A, B] }", "{ file: nowhere.csv }"), "4:17", "nowhere.csv", ""),
     "an empty list": (("[A, B]", "[]"), "4:11", "city", ""),
     "a name that is no name": (("pipeline: weather", "pipeline: ../up"), "1:11", "../up", "pipeline: weather"),

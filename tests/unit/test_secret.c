@@ -190,7 +190,7 @@ static void too_many_or_too_long_secrets_are_refused(void **state)
 {
     char secret[4098];
     memset(secret, 'x', sizeof secret);
-    assert_code(lp_secret_add(secret, 4097, &err), LP_LIMIT);
+    assert_code(lp_secret_add(secret, 16385, &err), LP_LIMIT);
     for (int i = 0; i < 32; i++) {
         snprintf(secret, sizeof secret, "secret-%d-value", i);
         keep(secret);
@@ -201,6 +201,28 @@ static void too_many_or_too_long_secrets_are_refused(void **state)
         snprintf(secret, sizeof secret, "secret-%d-value", i);
         assert_string_equal(masked(secret), "•••");
     }
+}
+
+static void keys_that_expire_never_fill_the_list_and_the_newest_are_hidden(void **state)
+{
+    char secret[40];
+    keep("this one stays");
+    for (int i = 0; i < 1000; i++) {
+        snprintf(secret, sizeof secret, "passing-%d-value", i);
+        assert_ok(lp_secret_add_passing(secret, strlen(secret), &err));
+        assert_ok(lp_secret_add_passing("used all the time", 17, &err));
+    }
+    for (int i = 0; i < 1000; i++) {
+        snprintf(secret, sizeof secret, "passing-%d-value", i);
+        assert_string_equal(masked(secret), i < 1000 - 47 ? secret : "•••");
+    }
+    assert_string_equal(masked("used all the time, this one stays"), "•••, •••");
+    keep("used all the time"); /* from now on it stays as well */
+    for (int i = 0; i < 100; i++) {
+        snprintf(secret, sizeof secret, "later-%d-value", i);
+        assert_ok(lp_secret_add_passing(secret, strlen(secret), &err));
+    }
+    assert_string_equal(masked("used all the time"), "•••");
 }
 
 static void a_secret_of_four_thousand_bytes_is_hidden(void **state)
@@ -242,6 +264,7 @@ int main(void)
         TEST(a_fixed_text_is_masked_and_cut_to_fit),
         TEST(errors_never_show_a_secret),
         TEST(too_many_or_too_long_secrets_are_refused),
+        TEST(keys_that_expire_never_fill_the_list_and_the_newest_are_hidden),
         TEST(a_secret_of_four_thousand_bytes_is_hidden),
         TEST(forgotten_secrets_are_no_secrets),
     };
