@@ -4,6 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 WEATHER = run examples/weather/weather.yaml --replay examples/weather/replies --slot 2012-10-01T18:00:00Z --to lake
+WARMEST = select city, temperature from weather order by temperature desc limit 1
 
 .DEFAULT_GOAL := release
 .PHONY: release dev coverage run test bench install format clean help
@@ -24,6 +25,8 @@ run: ## Set up, build, and collect the weather of five cities from recorded repl
 	@scripts/deps
 	@$(MAKE) --no-print-directory release
 	@build/release/lambda-pipeline $(WEATHER)
+	@echo && echo 'The warmest city?  build/release/lambda-pipeline query "$(WARMEST)"'
+	@build/release/lambda-pipeline query "$(WARMEST)" --format table || true
 	@echo && echo "Next: put your key in OPENWEATHER_API_KEY and run   build/release/lambda-pipeline run examples/weather/weather.yaml"
 
 test: ## Set up, build, and run every test

@@ -2,6 +2,8 @@
 include(GNUInstallDirs)
 
 install(TARGETS lambda-pipeline RUNTIME)
+install(PROGRAMS build/deps/duckdb/duckdb DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/lambda-pipeline OPTIONAL)
+install(FILES build/deps/duckdb/httpfs.duckdb_extension DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/lambda-pipeline OPTIONAL)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/lambda-pipeline PATTERN .gitattributes EXCLUDE)
 

@@ -61,3 +61,13 @@ python_for_venv() {
     done
     return 1
 }
+
+# Sets the array pip: as the system has it, or from an environment of its own below a folder.
+find_pip() { # folder
+    local python
+    pip=(python3 -m pip)
+    if "${pip[@]}" --version >/dev/null 2>&1; then return; fi
+    python=$(python_for_venv) || return 1
+    "$python" -m venv "$1/venv" || return 1
+    pip=("$1/venv/bin/python" -m pip)
+}

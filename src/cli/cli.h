@@ -17,12 +17,13 @@
 
 struct lp_cli {
     const struct lp_command *command;
-    const char *words[4]; /* what stands beside the options */
+    const char *words[32]; /* what stands beside the options */
     size_t word_count;
     int64_t slot_us; /* now, cut to the minute, unless given */
     bool slot_given;
     const char *to, *replay, *record;
     struct lp_aws_options aws;
+    const char *format; /* table, csv, json; NULL: as fits where it goes */
     uint64_t shard, shards; /* shard from 0 */
     int64_t rows;
     bool json, quiet, verbose, schema, help, version;
@@ -36,9 +37,10 @@ enum {
     LP_CMD_PREVIEW = 4,
     LP_CMD_RUN = 8,
     LP_CMD_HELP = 16,
+    LP_CMD_QUERY = 32,
     LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN,
-    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN, /* may call AWS */
-    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_HELP
+    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY, /* may call AWS */
+    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_HELP
 };
 
 struct lp_command {
@@ -67,6 +69,7 @@ int lp_cmd_check(struct lp_cli *c);
 int lp_cmd_plan(struct lp_cli *c);
 int lp_cmd_preview(struct lp_cli *c);
 int lp_cmd_run(struct lp_cli *c);
+int lp_cmd_query(struct lp_cli *c);
 int lp_cmd_help(struct lp_cli *c);
 
 /* help.c */

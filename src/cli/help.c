@@ -12,7 +12,8 @@ static const struct {
     {0, LP_CMD_ALL, "all went well"},
     {1, LP_CMD_RUN, "the run failed; the lake is as before"},
     {1, LP_CMD_FILE & ~LP_CMD_RUN, "it failed: nothing was answered, or what was to be said could not be written"},
-    {2, LP_CMD_FILE, "the command line or the pipeline file is wrong"},
+    {1, LP_CMD_QUERY, "the question failed, or there is nothing to answer it"},
+    {2, LP_CMD_FILE | LP_CMD_QUERY, "the command line or the pipeline file is wrong"},
     {3, LP_CMD_RUN, "partial: rows were written, some items failed"},
     {3, LP_CMD_PREVIEW, "some items failed"},
     {4, LP_CMD_RUN, "a quality gate refused the rows; nothing was published but the reasons"},
@@ -222,7 +223,7 @@ static void put_zsh(struct lp_buf *out)
         }
         lp_buf_puts(out,
                     lp_commands[i].bit == LP_CMD_HELP
-                        ? " \\\n            '2:topic:(check plan preview run pipeline-file man bash zsh fish)' ;;\n"
+                        ? " \\\n            '2:topic:(check plan preview run query pipeline-file man bash zsh fish)' ;;\n"
                         : " \\\n            '2:pipeline file:_files -g \"*.y(a|)ml\"' ;;\n");
     }
     lp_buf_puts(out, "    esac\n}\n_lambda_pipeline \"$@\"\n");
@@ -244,7 +245,7 @@ static void put_fish(struct lp_buf *out)
     }
     lp_buf_puts(
         out,
-        "complete -c lambda-pipeline -n '__fish_seen_subcommand_from help' -a 'check plan preview run pipeline-file man bash zsh fish'\n");
+        "complete -c lambda-pipeline -n '__fish_seen_subcommand_from help' -a 'check plan preview run query pipeline-file man bash zsh fish'\n");
     for (size_t j = 0; j < lp_option_count; j++) {
         const struct lp_option *o = &lp_options[j];
         lp_buf_puts(out, "complete -c lambda-pipeline -n '__fish_seen_subcommand_from");

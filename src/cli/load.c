@@ -42,9 +42,14 @@ static enum lp_code check_fit(const struct lp_cli *c, const struct lp_pipeline *
 
 int lp_cli_load(struct lp_cli *c, struct lp_pipeline *p)
 {
+    return lp_cli_load_file(c, c->words[0], p);
+}
+
+int lp_cli_load_file(struct lp_cli *c, const char *path, struct lp_pipeline *p)
+{
     struct lp_faults faults;
     struct lp_err err;
-    enum lp_code code = lp_pipeline_load(p, c->words[0], &faults, &err);
+    enum lp_code code = lp_pipeline_load(p, path, &faults, &err);
     if (!code && c->to) code = lp_sink_redirect(&p->sink, &p->arena, c->to, &err);
     if (!code) code = check_fit(c, p, &err);
     int status = lp_code_info(code)->exit_status;

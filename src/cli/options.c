@@ -20,6 +20,11 @@ const struct lp_command lp_commands[] = {
      "Runs the pipeline for one slot. The same slot again replaces what it wrote before; a run that is stopped or fails "
      "leaves the lake as it was.",
      LP_CMD_RUN, 1, 1, lp_cmd_run},
+    {"query", "[SQL] [FILE…]", "ask the lake in SQL",
+     "Asks the tables of a lake: the one of the pipeline files, of --to, or ./lake. DuckDB's shell answers: as a table on a "
+     "terminal (of a long answer its beginning and end), else as CSV, whole. Without SQL it is an interactive shell on a "
+     "terminal, else a list of the tables. Timestamps are UTC; an empty field in CSV is NULL, \"\" the empty text.",
+     LP_CMD_QUERY, 0, 32, lp_cmd_query},
     {"help", "[COMMAND|TOPIC]", "explain a command; topics: pipeline-file, man, bash, zsh, fish",
      "Without a word, lists the commands. `help pipeline-file` is the reference of the file; `help man`, `help bash`, `help "
      "zsh` and `help fish` print the man page and shell completions.",
@@ -103,6 +108,13 @@ static enum lp_code set_rows(struct lp_cli *c, const char *text, struct lp_err *
     return lp_fail(err, LP_USAGE, "-n %.40s is not a number of items from 1 to 10,000", text);
 }
 
+static enum lp_code set_format(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    c->format = text;
+    if (!strcmp(text, "table") || !strcmp(text, "csv") || !strcmp(text, "json")) return LP_OK;
+    return lp_fail(err, LP_USAGE, "--format %.40s is not known; it is table, csv or json", text);
+}
+
 static enum lp_code set_color(struct lp_cli *c, const char *text, struct lp_err *err)
 {
     c->color = text;
@@ -127,7 +139,8 @@ SWITCH(version)
 const struct lp_option lp_options[] = {
     {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601; now, cut to the minute, when left out",
      LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN, set_slot},
-    {"to", 0, "PLACE", "write here instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN, set_to},
+    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY, set_to},
+    {"format", 0, "FORM", "the answer's form: table, csv or json", LP_CMD_QUERY, set_format},
     {"shard", 0, "I/N", "take only every N-th item, beginning with the I-th, into files of its own",
      LP_CMD_PLAN | LP_CMD_RUN, set_shard},
     {"replay", 0, "DIR", "answer requests from the replies recorded in DIR; no network", LP_CMD_PREVIEW | LP_CMD_RUN,

@@ -52,7 +52,7 @@ def test_make_run_prints_what_the_readme_shows(program, checkout):
     shown = blocks(ROOT / "README.md", "text")[0]
     recipe = subprocess.run(["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     commands = [line for line in recipe.splitlines() if line.startswith(("build/release/lambda-pipeline", "echo"))]
-    assert len(commands) == 2, recipe
+    assert len(commands) == 4, recipe
     done = shell(program, checkout, "exec 2>&1\n" + "\n".join(commands))
     assert done.returncode == OK, done.stdout
 

@@ -1,0 +1,143 @@
+#include "lake/query.h"
+
+#include "cli/load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEFAULT_LAKE "lake"
+#define MOST_FILES   ((size_t)31)
+
+/* What the command line asks for. */
+struct question {
+    const char *sql; /* NULL: none */
+    struct lp_pipeline files[MOST_FILES];
+    size_t file_count;
+    const char *place; /* the lake's address */
+    struct lp_tables tables;
+    struct lp_aws *aws;
+    struct lp_store *store;
+    struct lp_query *engine;
+    enum lp_answer_form form;
+};
+
+static void question_release(struct question *q)
+{
+    lp_query_free(q->engine);
+    lp_store_free(q->store);
+    lp_aws_free(q->aws);
+    lp_tables_release(&q->tables);
+    for (size_t i = 0; i < q->file_count; i++) lp_pipeline_release(&q->files[i]);
+    free(q);
+}
+
+/* SQL is what does not look like the name of a pipeline file. */
+static bool is_file_name(const char *word)
+{
+    size_t len = strlen(word);
+    if (strpbrk(word, "\n;")) return false;
+    return (len > 5 && !strcmp(word + len - 5, ".yaml")) || (len > 4 && !strcmp(word + len - 4, ".yml"));
+}
+
+static enum lp_code same_lake(struct question *q, const struct lp_pipeline *p, struct lp_err *err)
+{
+    if (!q->place) q->place = p->sink.root;
+    if (!strcmp(q->place, p->sink.root)) return LP_OK;
+    return lp_fail(err, LP_USAGE, "%.200s writes to %.200s and the files before it to %.200s; one question asks one lake",
+                   p->path, p->sink.root, q->place);
+}
+
+static const struct lp_err *fail_two(const char *word, struct lp_err *err)
+{
+    (void)!lp_fail(err, LP_USAGE, "\"%.60s\": query takes one text of SQL; pipeline files end in .yaml or .yml", word);
+    return err;
+}
+
+/* The exit status. */
+static int load_files(struct lp_cli *c, struct question *q)
+{
+    struct lp_err err;
+    for (size_t i = 0; i < c->word_count && q->file_count < MOST_FILES; i++) {
+        if (!is_file_name(c->words[i])) {
+            if (!q->sql) q->sql = c->words[i];
+            else return lp_cli_fail(c, fail_two(c->words[i], &err));
+            continue;
+        }
+        int status = lp_cli_load_file(c, c->words[i], &q->files[q->file_count++]);
+        if (status) return status;
+        if (same_lake(q, &q->files[q->file_count - 1], &err)) return lp_cli_fail(c, &err);
+    }
+    return 0;
+}
+
+static enum lp_code choose_place(const struct lp_cli *c, struct question *q, struct lp_err *err)
+{
+    struct stat st;
+    if (c->to && !q->file_count) q->place = c->to;
+    if (q->place) return LP_OK;
+    q->place = DEFAULT_LAKE;
+    if (stat(DEFAULT_LAKE, &st) == 0 && S_ISDIR(st.st_mode)) return LP_OK;
+    return lp_fail(err, LP_USAGE, "there is no folder lake here; name the lake: query --to PLACE, or a pipeline file");
+}
+
+static void choose_form(const struct lp_cli *c, struct question *q)
+{
+    const char *format = c->format ? c->format : c->out.terminal ? "table" : "csv";
+    q->form = !strcmp(format, "table")  ? LP_ANSWER_TABLE
+              : !strcmp(format, "json") ? LP_ANSWER_JSON
+                                        : LP_ANSWER_CSV;
+}
+
+static enum lp_code read_tables(struct lp_cli *c, struct question *q, struct lp_err *err)
+{
+    static const struct lp_s3_options none = {0};
+    LP_TRY(lp_aws_new(&c->aws, &q->aws, err));
+    LP_TRY(lp_store_open(q->place, q->file_count ? &q->files[0].sink.s3 : &none, q->aws, &q->store, err));
+    LP_TRY(lp_tables_read(&q->tables, q->store, err));
+    for (size_t i = 0; i < q->file_count; i++) {
+        const struct lp_pipeline *p = &q->files[i];
+        LP_TRY(lp_tables_add(&q->tables, &p->sink, p->name, p->description, &p->columns, err));
+    }
+    if (q->tables.count) return LP_OK;
+    return lp_fail(err, LP_NOTFOUND, "%.600s holds no tables; run a pipeline first, or name its lake with --to", q->place);
+}
+
+/* $XDG_STATE_HOME/lambda-pipeline */
+static bool put_state_folder(struct lp_buf *out)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    if (state && *state == '/') lp_buf_printf(out, "%s/lambda-pipeline", state);
+    else if (home && *home == '/') lp_buf_printf(out, "%s/.local/state/lambda-pipeline", home);
+    return out->len && !out->failed;
+}
+
+static enum lp_code answer(struct lp_cli *c, struct question *q, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) history = {0};
+    bool kept = put_state_folder(&history);
+    struct lp_duckdb_options o = {
+        .tables = &q->tables, .folder = q->place, .history = kept ? lp_buf_text(&history) : NULL};
+    choose_form(c, q);
+    LP_TRY(read_tables(c, q, err));
+    LP_TRY(lp_query_duckdb_new(&o, &q->engine, err));
+    if (!q->sql) return lp_query_duckdb_shell(q->engine, err);
+    return q->engine->ops->ask(q->engine, q->sql, q->form, STDOUT_FILENO, err);
+}
+
+int lp_cmd_query(struct lp_cli *c)
+{
+    struct lp_err err = {0};
+    struct question *q = calloc(1, sizeof *q);
+    if (!q) return lp_cli_fail_memory(c);
+    int status = load_files(c, q);
+    if (!status) {
+        enum lp_code code = choose_place(c, q, &err);
+        if (!code) code = answer(c, q, &err);
+        status = lp_code_info(code)->exit_status;
+        if (code && *err.text) status = lp_cli_fail(c, &err);
+    }
+    question_release(q);
+    return status;
+}

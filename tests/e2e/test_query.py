@@ -1,0 +1,368 @@
+"""SQL over a lake on this machine, answered by DuckDB's shell."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from harness import hiding
+from harness.lakes import Lake
+from harness.runner import FAILED, OK, ROOT, USAGE, is_sanitized
+
+ALL_TYPES = {"s": "string", "b": "bigint", "d": "double", "t": "boolean", "at": "timestamp", "day": "date"}
+
+
+@pytest.fixture
+def lake(program):
+    return Lake(program.lake)
+
+
+@pytest.fixture
+def ask(program, lake):
+    def ask(sql, *options, status=OK, **named):
+        result = program.call("query", sql, *options, "--to", lake.folder, **named)
+        assert result.status == status, result.stderr
+        return result
+    return ask
+
+
+def rows(result):
+    return list(csv.reader(io.StringIO(result.stdout)))[1:]
+
+
+# ---- values ----
+
+
+def test_columns_have_the_types_that_are_declared_whatever_the_files_look_like(lake, ask):
+    lake.table("db", "t", ALL_TYPES, [["007", 5, 1.0, True, "2012-10-01T18:00:00.25Z", "2012-10-01"]])
+    assert ask("select typeof(columns(*)) from t", "--format", "json").json()[0] == {
+        "s": "VARCHAR", "b": "BIGINT", "d": "DOUBLE", "t": "BOOLEAN", "at": "TIMESTAMP", "day": "DATE"}
+    assert rows(ask("select * from t")) == [["007", "5", "1.0", "true", "2012-10-01 18:00:00.25", "2012-10-01"]]
+
+
+def test_null_and_the_empty_text_stay_apart_in_sql_and_in_every_form(lake, ask):
+    lake.table("db", "t", {"k": "bigint", "s": "string"}, [[1, ""], [2, None], [3, "NULL"], [4, "x"]])
+    assert rows(ask("select k from t where s is null")) == [["2"]]
+    assert rows(ask("select k from t where s = ''")) == [["1"]]
+    assert ask("from t order by k").stdout == 'k,s\n1,""\n2,\n3,NULL\n4,x\n'
+    assert ask("select s from t where k < 3 order by k").stdout == 's\n""\n\n'
+    assert [row["s"] for row in ask("from t order by k", "--format", "json").json()] == ["", None, "NULL", "x"]
+
+
+TEXTS = ['a "quoted" one', "comma, comma", "two\nlines", " spaces ", "ärger 東京 😀", "'", "back\\slash", "\t", '""', "\r\n", ","]
+
+
+def test_texts_come_back_as_they_were_written(lake, ask):
+    lake.table("db", "t", {"k": "bigint", "s": "string"}, [[k, text] for k, text in enumerate(TEXTS)])
+    result = ask("from t order by k")
+    assert [row[1] for row in csv.reader(io.StringIO(result.stdout, newline=""))][1:] == TEXTS
+    assert [row["s"] for row in ask("from t order by k", "--format", "json").json()] == TEXTS
+
+
+def test_json_is_valid_for_every_value(ask, lake):
+    lake.table("db", "t", ALL_TYPES)
+    sql = """select 'nan'::double a, 'inf'::double b, '-inf'::double c, [1, 'nan'::double] d, chr(1) || '"\\é😀' e, null f,
+             1e300 g, -0.5 h, {'x': 'nan', 'y': -1e-7} i, 'NaN [1' j, true k"""
+    it = ask(sql, "--format", "json").json()[0]
+    assert it == {"a": None, "b": None, "c": None, "d": [1, None], "e": "\x01\"\\é😀", "f": None, "g": 1e300, "h": it["h"],
+                  "i": {"x": "nan", "y": it["i"]["y"]}, "j": "NaN [1", "k": True}
+    assert ask("select 1 where false", "--format", "json").json() == []
+
+
+def test_a_table_for_people_is_drawn_with_its_types(lake, ask):
+    lake.table("db", "t", {"city": "string", "n": "bigint"}, [["Dallas", 5]])
+    assert ask("from t", "--format", "table").stdout == (
+        "┌─────────┬───────┐\n│  city   │   n   │\n│ varchar │ int64 │\n├─────────┼───────┤\n│ Dallas  │     5 │\n"
+        "└─────────┴───────┘\n")
+
+
+# ---- names and places ----
+
+
+ODD_NAMES = ["at", "order", "select", 'quo"te', "apo'strophe", "sp ace", "ünï", "a.b", "[x]", "%", "SELECT * FROM x; --"]
+
+
+def test_every_name_of_a_column_is_one(lake, ask):
+    lake.table("db", "t", {name: "bigint" for name in ODD_NAMES}, [list(range(len(ODD_NAMES)))])
+    it = ask("from t", "--format", "json").json()
+    assert it == [{name: k for k, name in enumerate(ODD_NAMES)}]
+
+
+@pytest.mark.parametrize("name", ["sp ace", "apo'strophe", 'quo"te', "br[ack]et", "st*r", "wh?t", "back\\slash", "env=prod", "ünï", "a;b", "-x"])
+def test_a_lake_may_lie_in_a_folder_of_any_name(program, name):
+    lake = Lake(program.folder / name / "lake")
+    lake.table("db", "t", {"n": "bigint"}, {"dt=1": [[1]], "dt=2": [[2]]}, partitions=["dt"])
+    result = program.call("query", "select * from t order by n", "--to", lake.folder)
+    assert result.stdout == "n,dt\n1,1\n2,2\n", result.stderr
+
+
+def test_tables_are_reached_by_database_and_by_bare_name_where_that_is_unambiguous(lake, ask):
+    for database, table, n in (("a", "one", 1), ("b", "two", 2), ("order", "select", 3)):
+        lake.table(database, table, {"n": "bigint"}, [[n]])
+    assert rows(ask('select * from one, b.two, "order"."select"')) == [["1", "2", "3"]]
+    lake.table("c", "one", {"n": "bigint"}, [[4]], location="other")
+    assert rows(ask("select * from a.one, c.one, two")) == [["1", "4", "2"]]
+    result = ask("select * from one", status=FAILED)
+    assert "a.one" in result.stderr and "c.one" in result.stderr
+
+
+def test_partitions_are_texts_and_read_only_what_is_asked_for(lake, ask):
+    lake.table("db", "t", {"n": "bigint"}, {"dt=2012-10-01/h=07": [[1]], "dt=2012-10-02/h=08": [[2]]}, partitions=["dt", "h"])
+    assert rows(ask("select n, dt, h, typeof(dt), typeof(h) from t order by n")) == [
+        ["1", "2012-10-01", "07", "VARCHAR", "VARCHAR"], ["2", "2012-10-02", "08", "VARCHAR", "VARCHAR"]]
+    (lake.folder / "t/dt=2012-10-01/h=07/20121001T180000Z.csv").write_text("n\nno number\n")
+    assert rows(ask("select n from t where dt = '2012-10-02'")) == [["2"]]
+    assert "no number" in ask("select n from t", status=FAILED).stderr
+
+
+def test_partition_values_are_read_as_they_were_meant(lake, ask):
+    lake.table("db", "t", {"n": "bigint"}, {"c=a%2Fb%3D%25 ü": [[1]], "c=__HIVE_DEFAULT_PARTITION__": [[2]]}, partitions=["c"])
+    assert rows(ask("select n, c from t order by n")) == [["1", "a/b=% ü"], ["2", ""]]
+    assert rows(ask("select n from t where c is null")) == [["2"]]
+
+
+def test_only_data_files_of_the_table_are_read(lake, ask):
+    lake.table("db", "t", {"n": "bigint"}, {"dt=1": [[1]]}, partitions=["dt"])
+    for name in ("_quarantine/t/dt=1/x.jsonl", "_runs/t/x.json", "t/dt=1/.x.csv.1.part", "t/dt=1/.hidden.csv", "t/dt=1/deeper/x.csv", "t/x.csv",
+                 "t/dt=1/notes.txt", "t/other=1/x.csv"):
+        path = lake.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("n\nbad\n")
+    assert rows(ask("from t")) == [["1", "1"]]
+
+
+def test_a_table_without_files_is_there_and_empty(lake, ask):
+    lake.table("db", "t", ALL_TYPES, partitions=["dt"])
+    lake.table("db", "u", {"n": "bigint"}, {"dt=1": []}, partitions=["dt"])
+    assert rows(ask("from t")) == []
+    assert rows(ask("select count(*), count(dt) from t")) == [["0", "0"]]
+    assert rows(ask("select count(*) from u")) == [["0"]]
+
+
+def test_a_table_may_be_one_file(lake, ask):
+    lake.table("db", "t", {"n": "bigint", "s": "string"}, [[1, "x"]], location="weather data[1].csv")
+    lake.file("weather data1.csv", "", ["n", "s"], [[9, "other"]])
+    assert rows(ask("from t")) == [["1", "x"]]
+
+
+def test_columns_that_came_later_are_null_in_older_files(lake, ask):
+    lake.table("db", "t", {"n": "bigint", "s": "string", "later": "double"}, {"dt=2": [[2, "two\nlines", 2.5]]}, partitions=["dt"])
+    lake.file("t", "dt=1", ["n", "s"], [[1, "one\nline"], [0, ""]])
+    assert rows(ask("select n, s, later, later is null from t order by n")) == [
+        ["0", "", "", "true"], ["1", "one\nline", "", "true"], ["2", "two\nlines", "2.5", "false"]]
+
+
+def test_units_and_descriptions_are_comments(lake, ask):
+    it = {"t": {"type": "double", "unit": "fahrenheit", "description": "Air's temperature"}, "u": {"type": "double", "unit": "%"},
+          "v": {"type": "double"}}
+    lake.table("db", "w", it, description="The weather")
+    assert rows(ask("select column_name, comment from duckdb_columns() where table_name = 'w'")) == [
+        ["t", "Air's temperature (fahrenheit)"], ["u", "%"], ["v", ""]]
+    assert rows(ask("select comment from duckdb_views() where view_name = 'w'")) == [["The weather"]]
+
+
+# ---- which lake ----
+
+
+def test_pipeline_files_give_the_lake_and_their_tables_before_their_first_run(program, server):
+    path = program.pipeline(server.url())
+    program.lake.mkdir()
+    assert program.call("query", path, "select count(*) from weather").stdout == "count_star()\n0\n"
+    assert program.run(path).status == OK
+    result = program.call("query", "select count(*), max(dt) from weather.weather", path)
+    assert rows(result) == [["5", "2012-10-01"]], result.stderr
+    assert program.call("query", "select count(*) from weather", cwd=program.folder).stdout == "count_star()\n5\n"
+
+
+def test_one_question_asks_one_lake(program, server):
+    a = program.pipeline(server.url(), name="a")
+    b = program.pipeline(server.url(), name="b", sink={"to": str(program.folder / "elsewhere")})
+    result = program.call("query", "select 1", a, b)
+    assert result.status == USAGE and "elsewhere" in result.stderr
+
+
+def test_what_is_not_there_is_told_with_a_remedy(program, lake):
+    result = program.call("query", "select 1", cwd=program.folder / "home")
+    assert result.status == USAGE and "--to" in result.stderr
+    for place in (program.folder / "nowhere", program.folder / "home"):
+        result = program.call("query", "select 1", "--to", place)
+        assert result.status == FAILED and str(place) in result.stderr and "run a pipeline" in result.stderr
+    assert program.call("query", "select 1", "select 2", "--to", lake.folder).status == USAGE
+    assert program.call("query", "select 1", "--format", "xml").status == USAGE
+
+
+def test_a_damaged_entry_is_named(lake, ask):
+    lake.table("db", "t", {"n": "bigint"})
+    path = lake.folder / "_catalog" / "db" / "u.json"
+    for text in ("{", "[]", "{}", '{"database": "db", "table": "u", "format": "csv", "location": "../x", "columns": [], "partitions": []}'):
+        path.write_text(text)
+        assert "_catalog/db/u.json" in ask("select 1", status=FAILED).stderr
+
+
+# ---- errors ----
+
+
+def test_faults_in_sql_have_a_caret_and_status_1(lake, ask):
+    lake.table("weather", "weather", {"city": "string"}, [["Dallas"]])
+    result = ask("select city\nfrom weather\nwhere cty = 'x'", status=FAILED)
+    assert "LINE 3: where cty = 'x'\n              ^" in result.stderr and "city" in result.stderr
+    result = ask("select * from wether", status=FAILED)
+    assert 'Did you mean "weather"' in result.stderr
+    assert "3\n" not in ask("select 1; selec 2; select 3", status=FAILED).stdout
+
+
+def test_a_value_that_is_none_of_its_type_names_file_and_line(lake, ask):
+    lake.table("db", "t", {"n": {"type": "bigint", "nullable": False}}, {"dt=1": [[1], [2]]}, partitions=["dt"])
+    (lake.folder / "t/dt=1/20121001T180000Z.csv").write_text("n\n1\nx\n")
+    said = ask("select sum(n) from t", status=FAILED).stderr
+    assert "t/dt=1/20121001T180000Z.csv" in said and "Line: 3" in said
+
+
+# ---- the lock ----
+
+
+def test_sql_reaches_nothing_but_the_lake(program, lake, ask):
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    outside = program.folder / "outside.csv"
+    outside.write_text("n\n1\n")
+    (lake.folder / "link.csv").symlink_to(outside)
+    for sql in (f"from read_csv('{outside}')", f"copy t to '{outside}'", "from read_csv('../outside.csv')", "from read_text('link.csv')",
+                f"attach '{program.folder}/x.db'", "install httpfs", "load httpfs", "set threads=1", "set enable_external_access=true",
+                "reset lock_configuration", "from read_csv('http://127.0.0.1:9/x.csv')", "from glob('/etc/*')", "from read_text('/proc/self/environ')",
+                "from read_text('/proc/self/fd/3')", "from read_text('/proc/self/fd/4')", "pragma enable_profiling",
+                f".shell touch {outside}.2", f".system touch {outside}.2", f".output {outside}.2", f".once {outside}.2", f".read {outside}",
+                f".open {outside}.2", f".import {outside} x", f".log {outside}.2", ".cd /"):
+        result = program.call("query", sql, "--to", lake.folder)
+        assert not (program.folder / "outside.csv.2").exists(), sql
+        assert outside.read_text() == "n\n1\n", sql
+        if sql not in ("from glob('/etc/*')", "pragma enable_profiling", ".cd /"):
+            assert result.status == FAILED, sql + result.stdout
+        else:
+            assert "passwd" not in result.stdout
+    assert not list(program.folder.glob("x.db*"))
+
+
+def test_the_users_own_settings_are_not_read(program, lake, ask):
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    (program.folder / "home" / ".duckdbrc").write_text("nonsense;\n")
+    assert ask("from t").stdout == "n\n1\n"
+
+
+# ---- the child ----
+
+
+def test_ten_million_rows_piped_to_head_end_at_once_with_little_memory(program, lake):
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    for form in ("csv", "json"):
+        started = time.monotonic()
+        command = f"'{program.path}' query \"select i, 'text' || i s from range(10000000) r(i)\" --to '{lake.folder}' --format {form} | head -n 3; echo ${{PIPESTATUS[0]}}"
+        done = subprocess.run(["bash", "-c", command], env=program.environment(), capture_output=True, text=True, timeout=60)
+        assert done.stdout.splitlines()[-1] == "0" and len(done.stdout.splitlines()) == 4, done.stdout + done.stderr
+        assert done.stderr == ""
+        assert time.monotonic() - started < (30 if is_sanitized() else 5)
+
+
+def children_of(pid):
+    path = f"/proc/{pid}/task/{pid}/children"
+    return [int(it) for it in open(path).read().split()]
+
+
+def wait_for_child(running):
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        if it := children_of(running.pid):
+            return it[0]
+        time.sleep(0.01)
+    raise AssertionError("no child")
+
+
+def is_gone(pid):
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        if not os.path.exists(f"/proc/{pid}"):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+LONG = "select count(*) from range(100000000) a, range(100000) b where a.range * b.range % 7 = 3"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_ends_the_shell_too_and_leaves_no_files(program, lake, number):
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    running = program.start("query", LONG, "--to", lake.folder)
+    child = wait_for_child(running)
+    time.sleep(0.3)
+    running.signal(number)
+    result = running.finish()
+    assert result.status == -number
+    assert is_gone(child)
+    if number != signal.SIGKILL:
+        assert not list((program.folder / "tmp").iterdir())
+
+
+def test_nothing_is_left_behind(program, lake, ask):
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    before = program.tree()
+    ask("select * from t")
+    ask("nonsense", status=FAILED)
+    assert program.tree() == before
+    assert not list((program.folder / "tmp").iterdir())
+
+
+def test_neither_the_list_of_processes_nor_the_shells_environment_shows_sql_or_secrets(program, lake):
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    running = program.start("query", LONG, "--to", lake.folder)
+    child = wait_for_child(running)
+    time.sleep(0.2)
+    words = open(f"/proc/{child}/cmdline", "rb").read()
+    environment = open(f"/proc/{child}/environ", "rb").read()
+    running.signal(signal.SIGTERM)
+    running.finish()
+    assert b"HOME=" in environment and not hiding.found_in(environment) and b"OPENWEATHER" not in environment
+    assert b"duckdb" in words and b"range" not in words and b"CREATE" not in words
+
+
+# ---- the shell itself ----
+
+
+@pytest.fixture
+def alone(program):
+    """The program where no shell lies beside it."""
+    folder = program.folder / "alone" / "bin"
+    folder.mkdir(parents=True)
+    shutil.copy2(program.path, folder)
+    return folder
+
+
+def run_alone(program, alone, path, *words):
+    return subprocess.run([alone / "lambda-pipeline", "query", *words], env=program.environment({"PATH": path}), capture_output=True, text=True,
+                          timeout=60)
+
+
+def test_the_shell_is_found_where_it_is_installed_or_on_path_else_the_remedy_is_told(program, lake, alone):
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    words = ["from t", "--to", str(lake.folder)]
+    shell = ROOT / "build" / "deps" / "duckdb" / "duckdb"
+    done = run_alone(program, alone, "/usr/bin:/bin", *words)
+    assert done.returncode == FAILED and "scripts/deps" in done.stderr and "1.2" in done.stderr
+    on_path = program.folder / "on path"
+    on_path.mkdir()
+    (on_path / "duckdb").symlink_to(shell)
+    assert run_alone(program, alone, f"/usr/bin:{on_path}", *words).stdout == "n\n1\n"
+    (on_path / "duckdb").unlink()
+    (on_path / "duckdb").write_text("#!/bin/sh\necho v1.1.3 19864453f7\n")
+    (on_path / "duckdb").chmod(0o755)
+    done = run_alone(program, alone, f"/usr/bin:/bin:{on_path}", *words)
+    assert done.returncode == FAILED and "v1.1.3" in done.stderr and "1.2" in done.stderr
+    libexec = alone.parent / "libexec" / "lambda-pipeline"
+    libexec.mkdir(parents=True)
+    (libexec / "duckdb").symlink_to(shell)
+    assert run_alone(program, alone, "/usr/bin:/bin", *words).stdout == "n\n1\n"
