@@ -79,7 +79,7 @@ static void put_original_text(struct lp_json_writer *w, const struct lp_glue_sha
     lp_json_text(&view, "catalog", "awsdatacatalog");
     lp_json_text(&view, "schema", s->database);
     put_columns(&view, s, true);
-    lp_json_bool(&view, "runAsInvoker", false);
+    lp_json_bool(&view, "runAsInvoker", true); /* with no owner there is nobody else */
     lp_json_close(&view, '}');
     lp_buf_puts(&text, "/* Presto View: ");
     lp_base64_put(&text, lp_buf_text(&json), json.len);

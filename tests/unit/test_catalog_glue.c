@@ -153,7 +153,7 @@ static void a_view_gives_the_columns_of_csv_their_types(void **state)
         "FROM\\n  \\\"lake\\\".\\\"weather_text\\\"\",\"catalog\":\"awsdatacatalog\",\"schema\":\"lake\",\"columns\":["
         "{\"name\":\"city\",\"type\":\"varchar\"},{\"name\":\"n\",\"type\":\"bigint\"},{\"name\":\"t\",\"type\":\"double\"},"
         "{\"name\":\"ok\",\"type\":\"boolean\"},{\"name\":\"at\",\"type\":\"timestamp(3)\"},{\"name\":\"on\",\"type\":\"date\"},"
-        "{\"name\":\"note\",\"type\":\"varchar\"},{\"name\":\"dt\",\"type\":\"varchar\"}],\"runAsInvoker\":false}");
+        "{\"name\":\"note\",\"type\":\"varchar\"},{\"name\":\"dt\",\"type\":\"varchar\"}],\"runAsInvoker\":true}");
 }
 
 static void what_is_there_is_asked_once_and_nothing_else_when_nothing_changed(void **state)
