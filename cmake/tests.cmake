@@ -25,6 +25,11 @@ foreach(source ${unit_tests})
         LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/leaks-of-others:print_suppressions=0)
 endforeach()
 
+# Allocations of these fail on demand.
+foreach(function malloc calloc realloc)
+    target_link_options(test_catalog_glue PRIVATE -Wl,--wrap=${function})
+endforeach()
+
 # The whole program with an allocator that fails on demand: all that is linked in meets the failures.
 add_library(lp_main OBJECT src/main.c)
 target_compile_definitions(lp_main PRIVATE main=lp_main)

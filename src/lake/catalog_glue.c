@@ -165,16 +165,15 @@ static void read_projection(struct glue_catalog *g, const json_t *table)
     const json_t *parameters = json_object_get(table, "Parameters");
     const char *enabled = text_of(parameters, "projection.enabled");
     struct lp_glue_projection p;
-    char column[LP_GLUE_NAME_BYTES];
+    char column[LP_GLUE_NAME_BYTES], key[LP_GLUE_NAME_BYTES + 40];
     bool projects = lp_glue_project(g->shape.table->layout->sink, &p);
     g->shape.mark = text_of(parameters, LP_GLUE_MARK);
     g->shape.registers = !projects || (table && !(enabled && !strcmp(enabled, "true")));
     g->shape.range = NULL;
     if (!projects || !table) return;
-    LP_AUTO(lp_buf) key = {0};
     lp_glue_put_name(p.column, "", column);
-    lp_buf_printf(&key, "projection.%s.range", column);
-    g->shape.range = text_of(parameters, lp_buf_text(&key));
+    snprintf(key, sizeof key, "projection.%s.range", column);
+    g->shape.range = text_of(parameters, key);
 }
 
 static enum lp_code read_all(struct glue_catalog *g, struct lp_err *err)

@@ -15,9 +15,10 @@
 #include "base/json.h"
 #include "lake/catalog_schema.h"
 
-#define LP_GLUE_MARK       "lambda_pipeline" /* the parameter; its value is the pipeline that made the table */
-#define LP_GLUE_NAME_BYTES 256
-#define LP_GLUE_CODE_BYTES 80
+#define LP_GLUE_MARK          "lambda_pipeline" /* the parameter; its value is the pipeline that made the table */
+#define LP_GLUE_NAME_BYTES    256
+#define LP_GLUE_CODE_BYTES    80
+#define LP_GLUE_PATTERN_BYTES 64
 
 /* How Glue is asked; given by who makes the catalogue. The answer is JSON, `code` AWS's own word for an error, "" without. */
 struct lp_glue {
@@ -56,10 +57,10 @@ void lp_glue_put_comment(const struct lp_column *c, struct lp_buf *out);
 
 /* How a reader computes the partitions. */
 struct lp_glue_projection {
-    const char *column; /* as written */
-    const char *format; /* strftime's */
-    char pattern[64];   /* Java's */
-    const char *unit;   /* MONTHS, DAYS, HOURS */
+    const char *column;                  /* as written */
+    const char *format;                  /* strftime's */
+    char pattern[LP_GLUE_PATTERN_BYTES]; /* Java's */
+    const char *unit;                    /* MONTHS, DAYS, HOURS */
 };
 /* False when they cannot be computed. */
 bool lp_glue_project(const struct lp_sink *s, struct lp_glue_projection *out);

@@ -155,31 +155,42 @@ static void put_storage(struct lp_json_writer *w, const struct lp_glue_shape *s,
 
 /* ---- partitions ---- */
 
-/* Letters have a meaning in Java's patterns unless they are quoted; what layout.c would escape cannot be computed. */
-static bool put_literal(char c, struct lp_buf *out)
+/* Appends to a pattern; false when it is full. */
+static bool add(char pattern[LP_GLUE_PATTERN_BYTES], const char *text, size_t len)
 {
-    if (isalpha((unsigned char)c)) lp_buf_printf(out, "'%c'", c);
-    else if (isdigit((unsigned char)c) || strchr("-_.", c)) lp_buf_putc(out, c);
-    else return false;
+    size_t before = strlen(pattern);
+    if (before + len >= LP_GLUE_PATTERN_BYTES) return false;
+    memcpy(pattern + before, text, len);
+    pattern[before + len] = '\0';
     return true;
+}
+
+/* Letters have a meaning in Java's patterns unless they are quoted; what layout.c would escape cannot be computed. */
+static bool add_literal(char pattern[LP_GLUE_PATTERN_BYTES], char c)
+{
+    char quoted[] = {'\'', c, '\''};
+    if (isalpha((unsigned char)c)) return add(pattern, quoted, sizeof quoted);
+    return (isdigit((unsigned char)c) || strchr("-_.", c)) && add(pattern, &c, 1);
 }
 
 /* Java's pattern for a time format that runs from the year down, without leaving a part out, so that its texts sort as
  * the times do. */
-static bool translate(const char *format, struct lp_buf *out, const char **unit)
+static bool translate(const char *format, char pattern[LP_GLUE_PATTERN_BYTES], const char **unit)
 {
     static const char order[] = "YmdH";
     static const char *const patterns[] = {"yyyy", "MM", "dd", "HH"};
     static const char *const units[] = {NULL, "MONTHS", "DAYS", "HOURS"};
     size_t parts = 0;
+    pattern[0] = '\0';
     for (const char *at = format; *at; at++) {
         if (*at != '%') {
-            if (!put_literal(*at, out)) return false;
+            if (!add_literal(pattern, *at)) return false;
         } else if (*++at == 'F' && !parts) {
-            lp_buf_puts(out, "yyyy-MM-dd");
+            if (!add(pattern, "yyyy-MM-dd", 10)) return false;
             parts = 3;
         } else if (parts < 4 && *at == order[parts]) {
-            lp_buf_puts(out, patterns[parts++]);
+            if (!add(pattern, patterns[parts], strlen(patterns[parts]))) return false;
+            parts++;
         } else {
             return false;
         }
@@ -190,15 +201,11 @@ static bool translate(const char *format, struct lp_buf *out, const char **unit)
 
 bool lp_glue_project(const struct lp_sink *s, struct lp_glue_projection *out)
 {
-    LP_AUTO(lp_buf) pattern = {0};
     const struct lp_partition *p = s->partitions.list;
     if (s->partitions.count != 1 || p->column >= 0) return false;
     out->column = p->name;
     out->format = lp_partition_time_format(p);
-    if (!out->format || !translate(out->format, &pattern, &out->unit)) return false;
-    if (pattern.failed || pattern.len >= sizeof out->pattern) return false;
-    snprintf(out->pattern, sizeof out->pattern, "%s", lp_buf_text(&pattern));
-    return true;
+    return out->format && translate(out->format, out->pattern, &out->unit);
 }
 
 /* "2012-10-01,NOW+1DAY": from the earliest slot that was written. What somebody else set for its end, or relative to
@@ -216,8 +223,8 @@ static void put_range(const struct lp_glue_shape *s, const struct lp_glue_projec
 static void put_projection(struct lp_json_writer *w, const struct lp_glue_shape *s)
 {
     struct lp_glue_projection p;
-    char column[LP_GLUE_NAME_BYTES];
-    LP_AUTO(lp_buf) key = {0}, value = {0};
+    char column[LP_GLUE_NAME_BYTES], key[LP_GLUE_NAME_BYTES + 40];
+    LP_AUTO(lp_buf) value = {0};
     bool projects = !s->registers && lp_glue_project(s->table->layout->sink, &p);
     lp_json_text(w, "projection.enabled", projects ? "true" : "false");
     if (!projects) return;
@@ -226,15 +233,14 @@ static void put_projection(struct lp_json_writer *w, const struct lp_glue_shape 
     const char *const pairs[] = {"type",     "date", "format",        p.pattern, "range", lp_buf_text(&value),
                                  "interval", "1",    "interval.unit", p.unit};
     for (size_t i = 0; i < LP_COUNT(pairs); i += 2) {
-        lp_buf_clear(&key);
-        lp_buf_printf(&key, "projection.%s.%s", column, pairs[i]);
-        lp_json_text(w, lp_buf_text(&key), pairs[i + 1]);
+        snprintf(key, sizeof key, "projection.%s.%s", column, pairs[i]);
+        lp_json_text(w, key, pairs[i + 1]);
     }
     LP_AUTO(lp_buf) place = {0};
     lp_glue_put_location(s, &place);
     lp_buf_printf(&place, "%s=${%s}/", p.column, column);
     lp_json_text(w, "storage.location.template", lp_buf_text(&place));
-    if (key.failed || value.failed || place.failed) w->out->failed = LP_NOMEM;
+    if (value.failed || place.failed) w->out->failed = LP_NOMEM;
 }
 
 static void put_partition_keys(struct lp_json_writer *w, const struct lp_sink *s)

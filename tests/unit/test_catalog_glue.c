@@ -486,6 +486,102 @@ static void an_answer_that_is_none_is_an_error(void **state)
     forget(d);
 }
 
+/* ---- memory that runs out ---- */
+
+static long left = -1; /* allocations until one fails; -1: none does */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *at, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *at, size_t size);
+
+static bool fails(void)
+{
+    return left >= 0 && left-- == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *at, size_t size)
+{
+    return fails() ? NULL : __real_realloc(at, size);
+}
+
+/* Glue itself never runs out. */
+static enum lp_code call_with_plenty(void *who, const char *operation, const struct lp_buf *body, struct lp_buf *answer,
+                                     char code[LP_GLUE_CODE_BYTES], struct lp_err *e)
+{
+    long before = left;
+    left = -1;
+    enum lp_code result = glue_call(who, operation, body, answer, code, e);
+    left = before;
+    return result;
+}
+
+/* Two runs, the second with one more column; the k-th allocation fails. */
+static enum lp_code run_twice(struct memory_glue *g, int scenario, long k, bool *reached)
+{
+    static const char *const partitions[] = {"place=a%2Fb/year=2012/", "place=c/year=2012/"};
+    struct lp_glue caller = {call_with_plenty, g};
+    enum lp_code code = LP_OK;
+    left = -1;
+    struct definition *all[2] = {define(WEATHER), define(WEATHER " more:date?")};
+    for (int i = 0; i < 2; i++) {
+        all[i]->sink.format = scenario == 2 ? LP_FORMAT_PARQUET : LP_FORMAT_CSV;
+        if (scenario) add_partition(all[i], "place", NULL), add_partition(all[i], "year", "%Y");
+        else dated(all[i], "%Y-%m-%d");
+    }
+    left = k;
+    for (int i = 0; i < 2 && !code; i++) {
+        struct lp_catalog *c = NULL;
+        code = lp_catalog_glue_new(&caller, "s3://bucket/lake", &c, &err);
+        if (!code) code = c->ops->inspect(c, &all[i]->table, &err);
+        if (!code) code = c->ops->publish(c, &all[i]->table, partitions, scenario ? 2 : 0, &err);
+        if (c) c->ops->free(c);
+    }
+    *reached = left < 0;
+    left = -1;
+    forget(all[0]);
+    forget(all[1]);
+    return code;
+}
+
+static void assert_same_glue(const struct memory_glue *g, const struct memory_glue *wanted)
+{
+    assert_int_equal(g->table_count, wanted->table_count);
+    for (size_t i = 0; i < g->table_count; i++) assert_string_equal(g->tables[i].text, wanted->tables[i].text);
+    assert_int_equal(g->partition_count, wanted->partition_count);
+    for (size_t i = 0; i < g->partition_count; i++) assert_string_equal(g->partitions[i], wanted->partitions[i]);
+}
+
+static void memory_that_runs_out_leaves_no_half_of_a_table(void **state)
+{
+    for (int scenario = 0; scenario < 3; scenario++) {
+        struct memory_glue wanted = {0};
+        bool reached = true, ignored;
+        assert_ok(run_twice(&wanted, scenario, -1, &ignored));
+        for (long k = 0; reached; k++) {
+            struct memory_glue g = {0};
+            enum lp_code code = run_twice(&g, scenario, k, &reached);
+            if (code && code != LP_NOMEM) fail_msg("allocation %ld: %s", k, err.text);
+            if (!code) assert_same_glue(&g, &wanted);
+            assert_true(k < 5000);
+            memory_glue_release(&g);
+        }
+        memory_glue_release(&wanted);
+    }
+}
+
 /* ---- texts ---- */
 
 static void comments_are_one_line_of_what_glue_takes(void **state)
@@ -554,6 +650,7 @@ int main(void)
         TEST(a_view_that_was_removed_is_made_again),
         TEST(a_denied_call_is_told_with_the_table),
         TEST(an_answer_that_is_none_is_an_error),
+        TEST(memory_that_runs_out_leaves_no_half_of_a_table),
         TEST(comments_are_one_line_of_what_glue_takes),
         TEST(base64_is_as_everybody_writes_it),
     };
