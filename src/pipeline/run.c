@@ -205,7 +205,6 @@ static enum lp_code flow(struct work *w, struct lp_err *err)
 {
     struct lp_pipeline *p = w->pipeline;
     LP_TRY(plan(w, 0, err));
-    LP_TRY(lp_record_read_keys(w->store, &w->layout, &w->earlier_keys, err));
     LP_TRY(inspect(w, err));
     LP_TRY(lp_output_begin(&w->output, w->store, &w->layout, &p->columns, &p->source.each, &w->bindings, err));
     LP_TRY(take_replies(w, err));
@@ -308,6 +307,8 @@ enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struc
     if (!err) err = &local;
     begin_record(&w);
     enum lp_code code = lock_slot(&w, err);
+    /* Before anything that may fail: the record of a failed run takes the place of the one that names these files. */
+    if (!code) code = lp_record_read_keys(w.store, &w.layout, &w.earlier_keys, err);
     if (!code) code = conclude(&w, flow(&w, err), err);
     else code = tell_without_record(&w, code, err);
     release(&w);

@@ -155,6 +155,13 @@ def test_it_goes_away_also_when_a_run_failed_in_between(program, server):
     assert "kept" not in program.record()
 
 
+def test_it_goes_away_also_when_a_run_could_not_even_begin_in_between(program, server):
+    assert program.run(by_column(program, server)).status == OK
+    assert program.run(by_column(program, server), env={"OPENWEATHER_API_KEY": None}).status == USAGE
+    assert program.run(by_column(program, server, source={"each": {"city": ["Dallas"]}})).status == OK
+    assert {name for name in program.tree() if name.endswith(".csv")} == {f"weather/place=Dallas/{SLOT_NAME}.csv"}
+
+
 def test_below_the_gate_the_rows_are_published_above_it_none(program, server):
     server.script("Portland", b.weather_text("temp", b'"x"'))
     file = program.pipeline(server.url(), quality={"max_bad": "20%"})

@@ -63,6 +63,11 @@ def error_of(service, status, code, message, headers=None, **extras):
     return json_error(status, code, message)
 
 
+def refuse(status, code, message="as told"):
+    """For calls of whatever service."""
+    return Wire(lambda exchange: error_of(exchange.call.service, status, code, message).play(exchange))
+
+
 # S3 at its worst.
 
 def slow_down():

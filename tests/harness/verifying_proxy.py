@@ -148,11 +148,20 @@ class VerifyingProxy(ScriptedServer):
         regular expression."""
         self._faults += [Fault(step, wanted, times, after if step is steps[0] else 0) for step in steps]
 
+    def faults_left(self):
+        """How many faults no call has met yet."""
+        return sum(fault.left > 0 for fault in self._faults)
+
     def at_call(self, number, action, done=False):
         """action() when the signed call of this number, counted from now, arrives; or when it has been carried out and
         before its answer. The call's connection breaks."""
         with self._lock:
             self._at_call = {self._numbers + number: (action, done)}
+
+    @property
+    def count(self):
+        """How many signed calls there have been: the number of the last one."""
+        return self._numbers
 
     def make_known(self, keys):
         self.known[keys.access_key] = keys
@@ -189,6 +198,10 @@ class VerifyingProxy(ScriptedServer):
         if call.service in ("", "s3"):
             call.bucket, call.key = place(request)
             call.operation = s3_operation(request, call.bucket, call.key)
+        if scope:
+            with self._lock:
+                self._numbers += 1
+                call.number = self._numbers
         step = self._fault_for(call) if call.service == "s3" else None
         if not is_early(step):
             exchange.take_body()
@@ -197,9 +210,6 @@ class VerifyingProxy(ScriptedServer):
             call.service = call.service or "sts"
         with self._lock:
             self.calls.append(call)
-            if scope:
-                self._numbers += 1
-                call.number = self._numbers
         self._look_for_leaks(request)
         action, done = self._at_call.get(call.number, (None, False))
         if action and not done:
