@@ -38,8 +38,9 @@ enum {
     LP_CMD_RUN = 8,
     LP_CMD_HELP = 16,
     LP_CMD_QUERY = 32,
-    LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN,
-    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY, /* may call AWS */
+    LP_CMD_DOCTOR = 64,
+    LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_DOCTOR,
+    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR, /* may call AWS */
     LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_HELP
 };
 
@@ -70,6 +71,7 @@ int lp_cmd_plan(struct lp_cli *c);
 int lp_cmd_preview(struct lp_cli *c);
 int lp_cmd_run(struct lp_cli *c);
 int lp_cmd_query(struct lp_cli *c);
+int lp_cmd_doctor(struct lp_cli *c);
 int lp_cmd_help(struct lp_cli *c);
 
 /* help.c */

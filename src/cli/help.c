@@ -11,7 +11,9 @@ static const struct {
 } statuses[] = {
     {0, LP_CMD_ALL, "all went well"},
     {1, LP_CMD_RUN, "the run failed; the lake is as before"},
-    {1, LP_CMD_FILE & ~LP_CMD_RUN, "it failed: nothing was answered, or what was to be said could not be written"},
+    {1, LP_CMD_DOCTOR, "something is missing"},
+    {1, LP_CMD_FILE & ~LP_CMD_RUN & ~LP_CMD_DOCTOR,
+     "it failed: nothing was answered, or what was to be said could not be written"},
     {1, LP_CMD_QUERY, "the question failed, or there is nothing to answer it"},
     {2, LP_CMD_FILE | LP_CMD_QUERY, "the command line or the pipeline file is wrong"},
     {3, LP_CMD_RUN, "partial: rows were written, some items failed"},

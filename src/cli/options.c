@@ -25,6 +25,11 @@ const struct lp_command lp_commands[] = {
      "terminal (of a long answer its beginning and end), else as CSV, whole. Without SQL it is an interactive shell on a "
      "terminal, else a list of the tables. Timestamps are UTC; an empty field in CSV is NULL, \"\" the empty text.",
      LP_CMD_QUERY, 0, 32, lp_cmd_query},
+    {"doctor", "FILE", "say whether a pipeline could run here: keys, permissions, what it needs of this machine",
+     "Says which AWS credentials, region and endpoints would be used, and tries each permission that the pipeline needs "
+     "without leaving anything behind; what is missing is printed as a policy for IAM, ready to paste. A pipeline that needs "
+     "nothing from AWS is told so.",
+     LP_CMD_DOCTOR, 1, 1, lp_cmd_doctor},
     {"help", "[COMMAND|TOPIC]", "explain a command; topics: pipeline-file, man, bash, zsh, fish",
      "Without a word, lists the commands. `help pipeline-file` is the reference of the file; `help man`, `help bash`, `help "
      "zsh` and `help fish` print the man page and shell completions.",
@@ -139,7 +144,8 @@ SWITCH(version)
 const struct lp_option lp_options[] = {
     {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601; now, cut to the minute, when left out",
      LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN, set_slot},
-    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY, set_to},
+    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR,
+     set_to},
     {"format", 0, "FORM", "the answer's form: table, csv or json", LP_CMD_QUERY, set_format},
     {"shard", 0, "I/N", "take only every N-th item, beginning with the I-th, into files of its own",
      LP_CMD_PLAN | LP_CMD_RUN, set_shard},
@@ -152,8 +158,8 @@ const struct lp_option lp_options[] = {
      set_endpoint_url},
     {"items", 'n', "N", "how many items to fetch; 5 when left out", LP_CMD_PREVIEW, set_rows},
     {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
-    {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there", LP_CMD_CHECK | LP_CMD_RUN,
-     set_json},
+    {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there",
+     LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR, set_json},
     {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE, set_quiet},
     {"verbose", 'v', NULL, "tell of every try", LP_CMD_PREVIEW | LP_CMD_RUN, set_verbose},
     {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always, never", LP_CMD_ALL, set_color},
