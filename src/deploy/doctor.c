@@ -107,7 +107,8 @@ static enum lp_code add_permission(struct lp_examination *x, size_t i, struct lp
     if (need->own_key && verdict != LP_VERDICT_MISSING) return LP_OK;
     const char *of = need->of ? lp_examination_text(x, " (%s)", need->of) : "";
     const char *text = lp_examination_text(x, "%s%s", need->why, of);
-    if (verdict == LP_VERDICT_MISSING) text = lp_examination_text(x, "refused; %s", text);
+    if (verdict == LP_VERDICT_MISSING) 
+        text = lp_examination_text(x, "refused; %s%s%s", text, t->text ? "; " : "", t->text ? t->text : "");
     else if (verdict == LP_VERDICT_UNKNOWN)
         text = lp_examination_text(x, "%s; %s", text, t->text ? t->text : "not tried");
     struct lp_permission *left = lp_arena_alloc(&x->d->arena, sizeof *left);

@@ -248,6 +248,15 @@ static enum lp_code try_each(struct bucket *b, const char *action,
     return LP_OK;
 }
 
+/* S3 refuses everything in a bucket that belongs to somebody else than is expected. */
+static void note_owner(struct bucket *b)
+{
+    struct lp_trial *t = lp_trial_of(b->x, "s3:ListBucket", NULL);
+    const char *owner = b->store->options.expected_bucket_owner;
+    if (owner && t->verdict == LP_VERDICT_MISSING)
+        t->text = lp_examination_text(b->x, "or the bucket does not belong to %s (sink.s3.expected_bucket_owner)", owner);
+}
+
 static enum lp_code try_all(struct bucket *b)
 {
     LP_TRY(find_bucket(b));
@@ -257,6 +266,7 @@ static enum lp_code try_all(struct bucket *b)
     LP_TRY(try_each(b, "s3:AbortMultipartUpload", try_abort));
     LP_TRY(try_each(b, "s3:PutObject", try_put));
     LP_TRY(try_each(b, "s3:DeleteObject", try_delete));
+    note_owner(b);
     return lp_examination_note_silence(b->x, "s3", b->err);
 }
 

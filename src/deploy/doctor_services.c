@@ -62,14 +62,14 @@ static const char *region_of(struct lp_examination *x, const char *arn)
     return at && strchr(at, ':') > at ? lp_examination_text(x, "%.*s", (int)strcspn(at, ":"), at) : NULL;
 }
 
-/* Neither an empty message nor so long a subject is ever sent. */
+/* Neither an empty message is ever sent nor one that claims to be JSON and is none. */
 static enum lp_code try_topic(struct lp_examination *x, const struct lp_permission *need, struct lp_err *err)
 {
     bool found;
     LP_AUTO(lp_buf) body = {0};
     lp_buf_puts(&body, "Action=Publish&Version=2010-03-31&TopicArn=");
     lp_percent_encode(&body, need->of, strlen(need->of), "");
-    lp_buf_printf(&body, "&Message=&Subject=%0120d", 0);
+    lp_buf_puts(&body, "&MessageStructure=json&Message=");
     LP_TRY(lp_buf_code(&body, "what is asked of SNS", err));
     const struct lp_aws_request q = {.service = "sns",
                                      .region = region_of(x, need->of),

@@ -74,7 +74,7 @@ static struct lp_slice action_in(const char *message)
     const char *at = strstr(message, "not authorized to perform: ");
     if (!at) return (struct lp_slice){"", 0};
     at += strlen("not authorized to perform: ");
-    return (struct lp_slice){at, strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:")};
+    return (struct lp_slice){at, strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:")};
 }
 
 static void set(struct lp_trial *t, enum lp_verdict verdict, const char *text)
