@@ -132,8 +132,8 @@ int __wrap_asprintf(char **out, const char *format, ...)
 /* ---- the ground ---- */
 
 static char folder[] = "/tmp/lambda-pipeline-allocations-XXXXXX";
-static int server_port;
-static pid_t server;
+static int server_port, mail_port;
+static pid_t server, mail_server;
 
 static void write_file(const char *name, const char *text)
 {
@@ -189,7 +189,34 @@ static void serve(int listener)
     }
 }
 
-static void start_server(void)
+/* Takes any mail. */
+static void serve_mail(int listener)
+{
+    alarm(600);
+    for (;;) {
+        char line[4096];
+        int one = accept(listener, NULL, NULL);
+        if (one < 0) continue;
+        if (fork() == 0) {
+            alarm(SECONDS_PER_CHILD);
+            FILE *in = fdopen(one, "r");
+            bool data = false;
+            const char *answer = "220 mail.test\r\n";
+            do {
+                if (answer && write(one, answer, strlen(answer)) < 0) break;
+                if (!in || !fgets(line, sizeof line, in)) break;
+                if (data) data = strcmp(line, ".\r\n") != 0;
+                else data = !strncmp(line, "DATA", 4);
+                answer = !data ? "250 ok\r\n" : !strncmp(line, "DATA", 4) ? "354 go on\r\n" : NULL;
+            } while (true);
+            _exit(0);
+        }
+        close(one);
+        while (waitpid(-1, NULL, WNOHANG) > 0) continue;
+    }
+}
+
+static pid_t start_server(void (*serves)(int listener), int *port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof at;
@@ -197,10 +224,11 @@ static void start_server(void)
     assert_int_equal(bind(listener, (struct sockaddr *)&at, size), 0);
     assert_int_equal(listen(listener, 64), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
-    server_port = ntohs(at.sin_port);
-    server = fork();
-    if (server == 0) serve(listener);
+    *port = ntohs(at.sin_port);
+    pid_t child = fork();
+    if (child == 0) serves(listener);
     close(listener);
+    return child;
 }
 
 static const char columns[] =
@@ -213,7 +241,8 @@ static const char columns[] =
     "  at: { from: dt, type: timestamp, parse: unix }\n"
     "quality: { unique: [[city, at]], max_bad: 100% }\n"
     "sink: { to: ./lake, partition: { dt: \"{slot:%Y-%m-%d}\" } }\n"
-    "notify: { when: [failure], to: [stderr] }\n";
+    "notify: ";
+static const char to_stderr[] = "{ when: [failure], to: [stderr] }\n";
 
 static int set_up(void **state)
 {
@@ -229,15 +258,23 @@ static int set_up(void **state)
     write_file(
         "replies/B, 1.http",
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"main\": {\"temp\": 12}, \"dt\": 1, \"name\": \"x\"}");
-    snprintf(text, sizeof text, "pipeline: weather\nsource:\n  get: https://api.example.com/w?q={city}\n%s", columns);
+    snprintf(text, sizeof text, "pipeline: weather\nsource:\n  get: https://api.example.com/w?q={city}\n%s%s", columns,
+             to_stderr);
     write_file("weather.yaml", text);
-    start_server();
+    server = start_server(serve, &server_port);
+    mail_server = start_server(serve_mail, &mail_port);
     snprintf(
         text, sizeof text,
         "pipeline: weather\nsource:\n  get: \"http://127.0.0.1:%d/w?q={city}\"\n  headers: { X-City: \"{city}\" }\n"
-        "  auth: { query: appid, secret: \"env:LP_TEST_KEY\" }\n  retry: { attempts: 1 }\n%s",
-        server_port, columns);
+        "  auth: { query: appid, secret: \"env:LP_TEST_KEY\" }\n  retry: { attempts: 1 }\n%s%s",
+        server_port, columns, to_stderr);
     write_file("live.yaml", text);
+    snprintf(text, sizeof text,
+             "pipeline: weather\nsource:\n  get: https://api.example.com/w?q={city}\n%s{ when: [success, failure, "
+             "recovery], to: [\"http://127.0.0.1:%d/a-long-and-secret-path\", { mail: a@x.org, server: "
+             "\"smtp://127.0.0.1:%d\", from: b@x.org }] }\n",
+             columns, server_port, mail_port);
+    write_file("tells.yaml", text);
     write_file(
         "faults.yaml",
         "pipeline: we ather\nsorce: 1\nsource: { get: \"http://x/{town}\" }\ncolumns: { a: { type: dubble } }\n");
@@ -248,7 +285,9 @@ static int tear_down(void **state)
 {
     (void)state;
     kill(server, SIGKILL);
+    kill(mail_server, SIGKILL);
     waitpid(server, NULL, 0);
+    waitpid(mail_server, NULL, 0);
     if (chdir("/")) return -1;
     remove_tree(folder);
     return 0;
@@ -357,6 +396,14 @@ static void each_allocation_of_a_run_over_the_network_may_fail(void **state)
         4, NULL);
 }
 
+static void each_allocation_of_a_run_that_tells_people_may_fail(void **state)
+{
+    (void)state;
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "run", "tells.yaml", "--replay", "replies",
+                                                      "--slot", "2012-10-01T18:00:00Z", NULL},
+                                0, "city,temperature,at\nB,53.6,1970-01-01T00:00:01Z\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +411,7 @@ int main(void)
         cmocka_unit_test(each_allocation_of_a_check_that_finds_faults_may_fail),
         cmocka_unit_test(each_allocation_of_a_replayed_run_may_fail),
         cmocka_unit_test(each_allocation_of_a_run_over_the_network_may_fail),
+        cmocka_unit_test(each_allocation_of_a_run_that_tells_people_may_fail),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
