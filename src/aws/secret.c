@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define ONE_TRY_MS   10000 /* a few hundred bytes of answer */
+#define ALL_TRIES_MS 20000
+
 #define REPLY_BYTES ((size_t)1 << 20) /* of JSON as a tree; AWS's values have 64 KiB at most */
 
 struct lp_aws_kept_secret {
@@ -133,7 +136,9 @@ static enum lp_code ask(struct lp_aws *aws, const struct place *p, char **value,
                                      .region = *p->region ? p->region : NULL,
                                      .target = p->ssm ? "AmazonSSM.GetParameter" : "secretsmanager.GetSecretValue",
                                      .body = body.data,
-                                     .body_len = body.len};
+                                     .body_len = body.len,
+                                     .total_ms = ONE_TRY_MS,
+                                     .within_ms = ALL_TRIES_MS};
     enum lp_code code = lp_aws_call(aws, &q, &reply, err);
     if (!code) code = take_value(&arena, p, &reply, value, err);
     if (reply.body.data) explicit_bzero(reply.body.data, reply.body.cap);

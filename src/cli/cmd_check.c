@@ -30,11 +30,17 @@ static int print_faults_json(struct lp_cli *c)
     return status;
 }
 
+static void note_unset(const char *place, const char *of_whom, struct lp_buf *out)
+{
+    const char *name = place && !strncmp(place, "env:", 4) ? place + 4 : NULL, *value = name ? getenv(name) : NULL;
+    if (name && !(value && *value)) lp_buf_printf(out, "  %s is not set here; %s will need it\n", name, of_whom);
+}
+
 static void put_secret_note(const struct lp_pipeline *p, struct lp_buf *out)
 {
-    const char *secret = p->source.auth.secret, *name = secret && !strncmp(secret, "env:", 4) ? secret + 4 : NULL;
-    const char *value = name ? getenv(name) : NULL;
-    if (name && !(value && *value)) lp_buf_printf(out, "  %s is not set here; a run will need it\n", name);
+    note_unset(p->source.auth.secret, "a run", out);
+    for (size_t i = 0; i < p->notify.to.count; i++)
+        note_unset(p->notify.to.list[i].secret, "telling people", out);
 }
 
 /* What is no fault, and yet better known beforehand. */

@@ -40,13 +40,17 @@ static void note(const struct lp_address *a, enum lp_notify_event event, enum lp
     put_text(t->error, sizeof t->error, &error);
 }
 
+/* Reading a secret counts as well, and has a limit of its own (aws/secret.c). */
 static enum lp_code tell_one(const struct lp_address *a, const struct lp_messenger_means *means,
                              const struct lp_notice *n, const struct lp_message *message, int64_t limit_ms,
                              struct lp_err *err)
 {
     struct lp_messenger *m = NULL;
+    int64_t until_us = lp_clock_monotonic_us() + limit_ms * 1000;
+    if (limit_ms < 1) return lp_fail(err, LP_BUSY, "those before it took all the time that there is for telling");
     enum lp_code code = lp_messenger_new(a, means, &m, err);
-    if (!code) code = m->ops->send(m, n, message, limit_ms, err);
+    int64_t left_ms = (until_us - lp_clock_monotonic_us()) / 1000;
+    if (!code) code = m->ops->send(m, n, message, left_ms > 0 ? left_ms : 1, err);
     lp_messenger_free(m);
     return code;
 }
@@ -62,7 +66,7 @@ static enum lp_code tell_all(const struct lp_notify *notify, const struct lp_mes
         int64_t share_ms = (until_us - lp_clock_monotonic_us()) / 1000 / (int64_t)(notify->to.count - i);
         LP_TRY(lp_cancel_check(err));
         if (share_ms > ONE_MS) share_ms = ONE_MS;
-        enum lp_code code = tell_one(a, means, n, message, share_ms > 0 ? share_ms : 1, &local);
+        enum lp_code code = tell_one(a, means, n, message, share_ms, &local);
         if (code == LP_CANCELLED) return lp_fail(err, code, "%s", local.text);
         if (a->kind != LP_TO_STDERR || code) note(a, n->event, code, &local, out);
     }

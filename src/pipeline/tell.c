@@ -6,7 +6,7 @@
 
 bool lp_run_wants_history(const struct lp_pipeline *p, enum lp_code code)
 {
-    return lp_tell_wants(&p->notify, code ? LP_ON_FAILURE : LP_ON_RECOVERY);
+    return code != LP_CANCELLED && lp_tell_wants(&p->notify, code ? LP_ON_FAILURE : LP_ON_RECOVERY);
 }
 
 /* 0: of this nobody is told. */
