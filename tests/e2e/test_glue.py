@@ -113,6 +113,18 @@ def test_a_line_break_is_nothing_bad_in_parquet(program, server, aws, lake):
     assert not [key for key in aws.keys_of(lake) if "_quarantine" in key]
 
 
+def test_the_weather_example_goes_to_a_bucket_as_its_readme_says(run, repo, aws, lake):
+    env = {**aws.env, "OUTPUT_BUCKET": f"s3://{lake}/lake", "OUTPUT_FORMAT": "parquet"}
+    example = repo / "examples" / "weather"
+    for slot in ("2012-10-01T18:00:00Z", "2012-10-02T00:00:00Z"):
+        assert run("run", example / "weather.yaml", "--replay", example / "replies", "--slot", slot, env=env).status == OK
+    assert len([key for key in aws.keys_of(lake) if key.startswith("lake/weather/dt=") and key.endswith(".parquet")]) == 2
+    columns = {c["Name"]: (c["Type"], c.get("Comment", "")) for c in table(aws, "weather")["StorageDescriptor"]["Columns"]}
+    assert columns["temperature"] == ("double", "°F; Air temperature in degrees Fahrenheit")
+    assert columns["observed_at"][0] == "timestamp" and len(columns) == 9
+    assert written(aws) == ["CreateTable", "CreateDatabase", "CreateTable"]
+
+
 # Columns that change.
 
 def test_a_new_nullable_column_is_added_to_table_and_view(program, server, aws, lake):

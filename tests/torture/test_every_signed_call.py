@@ -42,12 +42,22 @@ class Ground:
             self.answer(before)
             assert program.run(self.file, env=aws.env).status == OK
             self.before = aws.objects(self.bucket)
+            self.forget_tables()
         self.answer(disturbed)
         first = len(aws.proxy.calls)
         result = program.run(self.file, env=aws.env)
         assert result.status == OK, result.stderr
         self.calls = [call for call in aws.proxy.calls[first:] if call.number]
-        self.after = aws.objects(self.bucket)
+        self.after, self.tables = aws.objects(self.bucket), self.tables_now()
+
+    def tables_now(self):
+        """What Glue knows: {table: (TableInput, values of its partitions)}."""
+        glue, result = self.aws.client("glue"), {}
+        for table in glue.get_tables(DatabaseName="weather")["TableList"]:
+            parts = glue.get_partitions(DatabaseName="weather", TableName=table["Name"])["Partitions"]
+            result[table["Name"]] = ({key: table[key] for key in ("StorageDescriptor", "PartitionKeys", "Parameters", "TableType")},
+                                     sorted(part["Values"] for part in parts))
+        return result
 
     def answer(self, replies):
         for city, step in replies.items():
@@ -55,11 +65,15 @@ class Ground:
 
     def start_over(self):
         """The bucket as it was before the disturbed run, and a catalogue that knows nothing."""
-        s3, glue = self.aws.client("s3"), self.aws.client("glue")
+        s3 = self.aws.client("s3")
         for key in self.aws.keys_of(self.bucket):
             s3.delete_object(Bucket=self.bucket, Key=key)
         for key, content in self.before.items():
             s3.put_object(Bucket=self.bucket, Key=key, Body=content)
+        self.forget_tables()
+
+    def forget_tables(self):
+        glue = self.aws.client("glue")
         for database in glue.get_databases()["DatabaseList"]:
             for table in glue.get_tables(DatabaseName=database["Name"])["TableList"]:
                 glue.delete_table(DatabaseName=database["Name"], Name=table["Name"])
@@ -89,6 +103,7 @@ class Ground:
         again = self.program.run(self.file, env=self.aws.env)
         assert again.status == OK, again.stderr
         assert normal(self.aws.objects(self.bucket)) == normal(self.after)
+        assert self.tables_now() == self.tables
         assert self.aws.unfinished(self.bucket) == []
         for folder in self.program.folder.glob("call-*"):
             shutil.rmtree(folder)
