@@ -120,11 +120,11 @@ class Server:
 # --- measuring -------------------------------------------------------------------------------------------------------
 
 
-def measure(command, seconds=180):
+def measure(command, seconds=180, environment=None):
     """One run of the command: its wall and CPU seconds and its peak memory in MiB, and what it printed."""
     with tempfile.NamedTemporaryFile(mode="r", errors="replace") as output:
         line = [str(part) for part in (BUILD / "measure", output.name, seconds, *command)]
-        meter = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+        meter = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment)
         try:
             result = json.loads(meter.communicate(timeout=seconds + 10)[0])
         finally:
@@ -170,12 +170,12 @@ SLOT = "2012-10-01T18:00:00Z"
 
 
 class Job:
-    def __init__(self, scratch, url, count, at_once=AT_ONCE):
+    def __init__(self, scratch, url, count, at_once=AT_ONCE, to=None):
         self.count, self.url = count, url
         self.folder = Path(tempfile.mkdtemp(dir=scratch))
         self.ids, self.out, self.lake, self.file = (self.folder / n for n in ("ids.csv", "out.csv", "lake", "bench.yaml"))
         self.ids.write_text("id\n" + "".join(f"{i:07}\n" for i in range(1, count + 1)))
-        self.file.write_text(PIPELINE.format(url=url, ids=self.ids, at_once=at_once, lake=self.lake))
+        self.file.write_text(PIPELINE.format(url=url, ids=self.ids, at_once=at_once, lake=to or self.lake))
 
     def ours(self, check=True):
         shutil.rmtree(self.lake, ignore_errors=True)
