@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #define MINUTE_US    INT64_C(60000000)
-#define ADVISORY_US  (15 * MINUTE_US) /* from here on renewed, where that works */
-#define MANDATORY_US (10 * MINUTE_US) /* from here on not used without */
+#define ADVISORY_US  (15 * MINUTE_US) /* with so little left renewed, where that works */
+#define MANDATORY_US (10 * MINUTE_US) /* with so little left not used without */
 #define PATIENCE_US  (MINUTE_US / 2)  /* between two attempts that need not succeed */
 
 static void wipe(char **text)
@@ -62,18 +62,25 @@ static enum lp_code renew(struct lp_aws_keyring *k, const struct lp_aws_settings
         return code;
     }
     lp_aws_credentials_release(&k->now);
-    *k = (struct lp_aws_keyring){.now = fresh, .found = true};
+    *k = (struct lp_aws_keyring){.now = fresh, .found = true, .life_us = fresh.expires_us - lp_clock_now_us()};
     return LP_OK;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 enum lp_code lp_aws_keyring_get(struct lp_aws_keyring *k, const struct lp_aws_settings *s,
                                 const struct lp_aws_credentials **out, struct lp_err *err)
 {
     int64_t now = lp_clock_now_us(), left = k->now.expires_us - now;
+    /* Keys that live a quarter of an hour in all are not renewed at each call. */
+    int64_t advisory = smaller(ADVISORY_US, k->life_us / 2), mandatory = smaller(MANDATORY_US, k->life_us / 3);
     *out = &k->now;
-    if (k->fixed || (k->found && (!k->now.expires_us || left > ADVISORY_US))) return LP_OK;
+    if (k->fixed || (k->found && (!k->now.expires_us || left > advisory))) return LP_OK;
     if (!k->found) return renew(k, s, err);
-    bool needed = left <= MANDATORY_US && !k->now.outlives_expiry;
+    bool needed = left <= mandatory && !k->now.outlives_expiry;
     if (!needed && k->asked_us && now - k->asked_us < PATIENCE_US) return LP_OK;
     struct lp_err problem;
     enum lp_code code = renew(k, s, &problem);

@@ -32,6 +32,7 @@ enum lp_code lp_aws_chain_find(const struct lp_aws_settings *s, struct lp_aws_cr
 struct lp_aws_keyring {
     struct lp_aws_credentials now;
     bool found, fixed; /* fixed: given, never asked for again */
+    int64_t life_us;   /* what was left of them when they came */
     int64_t asked_us;  /* when the last attempt to renew failed; 0: it did not */
 };
 /* Keys that are good for a call at this moment; borrowed until the next call. */

@@ -9,15 +9,15 @@
 struct service {
     const char *name;
     const char *suffix; /* of AWS_ENDPOINT_URL_…; in lower case the key of a services section; NULL: the name */
-    const char *host;   /* NULL: the name */
-    const char *fips, *dual, *fips_dual; /* instead of NAME-fips, NAME, NAME-fips */
+    const char *host;   /* NULL: the name; not over dual-stack */
+    const char *fips;   /* NULL: NAME-fips */
 };
 static const struct service services[] = {
     {.name = "s3"},
     {.name = "events", .suffix = "EVENTBRIDGE"},
     {.name = "secretsmanager", .suffix = "SECRETS_MANAGER"},
     {.name = "logs", .suffix = "CLOUDWATCH_LOGS"},
-    {.name = "ecr", .host = "api.ecr", .fips = "ecr-fips", .dual = "ecr", .fips_dual = "ecr-fips"},
+    {.name = "ecr", .host = "api.ecr", .fips = "ecr-fips"},
     {.name = "portal.sso", .suffix = "SSO"},
     {.name = "oidc", .suffix = "SSO_OIDC"},
     {.name = "iam"},
@@ -139,12 +139,13 @@ static void put_s3(const struct lp_aws_settings *s, struct lp_aws_place *p, cons
     }
 }
 
-/* These have one name for both in that region. */
-static bool fips_is_plain(const char *service, const char *region)
+/* In AWS's regions for the government these have one name for both; over dual-stack only the last of them. */
+static bool fips_is_plain(const char *service, const char *region, bool dual_stack)
 {
-    static const char *const names[] = {"sns", "sts", "events", "ssm", "logs"};
+    static const char *const names[] = {"sns", "sts", "ssm", "logs", "portal.sso", "oidc", "events"};
     for (size_t i = 0; i < LP_COUNT(names); i++)
-        if (!strcmp(service, names[i])) return !strcmp(region, "us-gov-west-1");
+        if (!strcmp(service, names[i]))
+            return !strncmp(region, "us-gov-", 7) && (!dual_stack || !strcmp(service, "events"));
     return false;
 }
 
@@ -154,19 +155,23 @@ static void put_by_rule(const struct lp_aws_settings *s, struct lp_aws_place *p,
     const struct partition *partition = partition_of(p->region);
     char fips[80];
     snprintf(fips, sizeof fips, "%s-fips", service);
-    const char *host = known && known->host ? known->host : service;
-    if (s->fips && s->dual_stack) host = known && known->fips_dual ? known->fips_dual : fips;
-    else if (s->fips && !fips_is_plain(service, p->region)) host = known && known->fips ? known->fips : fips;
-    else if (s->dual_stack) host = known && known->dual ? known->dual : service;
+    const char *host = known && known->host && !s->dual_stack ? known->host : service;
+    if (s->fips && !fips_is_plain(service, p->region, s->dual_stack)) host = known && known->fips ? known->fips : fips;
+    /* Secrets Manager answers both kinds of address under its one name, but for the newest partition. */
+    bool one_name = !strcmp(service, "secretsmanager") && strcmp(partition->prefix, "eusc-") != 0;
     lp_buf_printf(&p->url, "https://%s.%s.%s", host, p->region,
-                  s->dual_stack ? partition->dual_suffix : partition->suffix);
+                  s->dual_stack && !one_name ? partition->dual_suffix : partition->suffix);
 }
 
 static void put_iam(const struct lp_aws_settings *s, struct lp_aws_place *p)
 {
     const struct partition *partition = partition_of(p->region);
+    bool government = !strcmp(partition->prefix, "us-gov-");
+    const char *fips = s->fips && !*partition->prefix ? "-fips" : "";
     snprintf(p->region, sizeof p->region, "%s", partition->global_region);
-    if (s->fips && !strcmp(partition->prefix, "")) lp_buf_puts(&p->url, "https://iam-fips.amazonaws.com");
+    if (s->dual_stack)
+        lp_buf_printf(&p->url, "https://iam%s.%s.%s", fips, government ? "us-gov" : "global", partition->dual_suffix);
+    else if (*fips) lp_buf_printf(&p->url, "https://iam%s.%s", fips, partition->suffix);
     else lp_buf_printf(&p->url, "https://%s", partition->iam_host);
 }
 

@@ -248,7 +248,7 @@ static enum lp_code imds_find_region(struct imds *m, char region[64], bool *foun
     struct lp_aws_answer answer;
     LP_TRY(imds_take_token(m, err));
     if (!m->answers) return LP_OK;
-    LP_TRY(imds_get(m, "/latest/meta-data/placement/availability-zone/", &answer, err));
+    LP_TRY(imds_get(m, "/latest/meta-data/placement/availability-zone", &answer, err));
     *found = take_line(&answer, region, 64) && strlen(region) > 2;
     if (*found) region[strlen(region) - 1] = '\0';
     lp_aws_answer_release(&answer);

@@ -22,7 +22,10 @@ static void put_form(struct lp_buf *b, const char *name, const char *value)
 {
     if (!value) return;
     lp_buf_printf(b, "&%s=", name);
-    lp_percent_encode(b, value, strlen(value), "");
+    size_t begin = b->len;
+    lp_percent_encode(b, value, strlen(value), " ");
+    for (size_t i = begin; i < b->len; i++)
+        if (b->data[i] == ' ') b->data[i] = '+';
 }
 
 static const char *get(const struct lp_aws_finder *f, const char *key)
