@@ -7,7 +7,7 @@ WEATHER = run examples/weather/weather.yaml --replay examples/weather/replies --
 WARMEST = select city, temperature from weather order by temperature desc limit 1
 
 .DEFAULT_GOAL := release
-.PHONY: release dev coverage run test bench install format clean help
+.PHONY: release dev coverage run test test-more bench install format clean help
 
 release: ## Build build/release/lambda-pipeline, optimised
 dev: ## Build build/dev/lambda-pipeline with sanitizers, and the unit tests
@@ -34,6 +34,11 @@ test: ## Set up, build, and run every test
 	@$(MAKE) --no-print-directory release dev
 	@scripts/run-tests
 
+test-more: ## Set up, build, and run the tests that need a Go toolchain or minutes; says what it skipped
+	@scripts/deps --test
+	@$(MAKE) --no-print-directory release dev
+	@scripts/test-more
+
 bench: ## Set up, build, and measure against the goals; docs/benchmarks.md holds the last table
 	@scripts/deps --bench
 	@$(MAKE) --no-print-directory release
@@ -52,4 +57,4 @@ clean: ## Remove what was built, but not what scripts/deps fetched
 	@rm -rf build/release build/dev build/coverage
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile

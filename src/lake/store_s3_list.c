@@ -13,8 +13,25 @@ struct page {
     struct lp_buf key, version;
     uint64_t bytes;
     char *next; /* the token of the page behind this one */
-    bool more;
+    bool more, encoded;
 };
+
+/* Names are asked for in the encoding of a form, since XML cannot hold them all; not every server knows that, and only the
+ * reply says whether they are. */
+static enum lp_code names_are_encoded(const struct lp_aws_reply *reply, bool *encoded, struct lp_err *err)
+{
+    char *type;
+    enum lp_code code = lp_xml_find(lp_buf_text(&reply->body), reply->body.len, "EncodingType", &type, err);
+    *encoded = !code && !strcmp(type, "url");
+    if (!code) free(type);
+    return code == LP_NOTFOUND ? LP_OK : code;
+}
+
+static void put_name(struct lp_buf *out, const char *text, size_t len, bool encoded)
+{
+    if (encoded) lp_percent_decode(out, text, len, true);
+    else lp_buf_put(out, text, len);
+}
 
 static enum lp_code take_object(struct page *p, struct lp_err *err)
 {
@@ -34,7 +51,7 @@ static enum lp_code take_element(void *who, const char *path, const char *text, 
     if (!name) return LP_OK;
     if (!strcmp(name, "/Contents/Key")) {
         lp_buf_clear(&p->key);
-        lp_percent_decode(&p->key, text, len, true); /* encoding-type=url */
+        put_name(&p->key, text, len, p->encoded);
     } else if (!strcmp(name, "/Contents/ETag")) {
         lp_buf_clear(&p->version);
         lp_buf_put(&p->version, text, len);
@@ -72,6 +89,7 @@ static enum lp_code ask_page(struct lp_s3_store *s, const char *prefix, const ch
     }
     enum lp_code code = lp_buf_code(&full, "a prefix", err);
     if (!code) code = lp_s3_call(s, &q, &reply, err);
+    if (!code) code = names_are_encoded(&reply, &p->encoded, err);
     if (!code) code = lp_xml_read(lp_buf_text(&reply.body), reply.body.len, take_element, p, err);
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);
@@ -109,6 +127,7 @@ struct sweep {
     const char *key; /* with the store's prefix */
     struct lp_buf found;
     char *id;
+    bool encoded;
 };
 
 static enum lp_code end_upload(struct lp_s3_store *s, const char *key, const char *id, struct lp_err *err)
@@ -130,7 +149,7 @@ static enum lp_code take_upload(void *who, const char *path, const char *text, s
     if (!name) return LP_OK;
     if (!strcmp(name, "/Upload/Key")) {
         lp_buf_clear(&w->found);
-        lp_percent_decode(&w->found, text, len, true);
+        put_name(&w->found, text, len, w->encoded);
     } else if (!strcmp(name, "/Upload/UploadId")) {
         free(w->id);
         w->id = strndup(text, len);
@@ -154,6 +173,7 @@ enum lp_code lp_s3_sweep(struct lp_s3_store *s, const char *key, struct lp_err *
     lp_s3_add_query(&q, "prefix", w.key);
     enum lp_code code = lp_buf_code(&full, "an object's name", err);
     if (!code) code = lp_s3_call(s, &q, &reply, err);
+    if (!code) code = names_are_encoded(&reply, &w.encoded, err);
     if (!code) code = lp_xml_read(lp_buf_text(&reply.body), reply.body.len, take_upload, &w, err);
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);

@@ -189,4 +189,5 @@ def test_killed_while_a_large_object_goes_up_no_unfinished_upload_stays(program,
                     columns={"city": {"value": "{city}", "type": "string"}, "text": {"from": "text", "type": "string"}},
                     quality=None)
     assert [call.operation for call in ground.calls].count("UploadPart") >= 2
-    assert_survives(ground, done, ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"])
+    few = ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]  # make test-more takes all of them
+    assert_survives(ground, done, None if os.environ.get("LP_MORE") else few)
