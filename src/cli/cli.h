@@ -23,6 +23,8 @@ struct lp_cli {
     bool slot_given;
     const char *to, *replay, *record;
     struct lp_aws_options aws;
+    const char *wheres[8]; /* --where */
+    size_t where_count;
     const char *format; /* table, csv, json; NULL: as fits where it goes */
     uint64_t shard, shards; /* shard from 0 */
     int64_t rows;

@@ -1,6 +1,8 @@
 #include "lake/query.h"
 
+#include "base/number.h"
 #include "cli/load.h"
+#include "cli/tables_show.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@ struct question {
     size_t file_count;
     const char *place; /* the lake's address */
     struct lp_tables tables;
+    struct lp_where where;
     struct lp_aws *aws;
     struct lp_store *store;
     struct lp_query *engine;
@@ -29,6 +32,7 @@ static void question_release(struct question *q)
     lp_store_free(q->store);
     lp_aws_free(q->aws);
     lp_tables_release(&q->tables);
+    lp_where_release(&q->where);
     for (size_t i = 0; i < q->file_count; i++) lp_pipeline_release(&q->files[i]);
     free(q);
 }
@@ -104,26 +108,44 @@ static enum lp_code read_tables(struct lp_cli *c, struct question *q, struct lp_
     return lp_fail(err, LP_NOTFOUND, "%.600s holds no tables; run a pipeline first, or name its lake with --to", q->place);
 }
 
-/* $XDG_STATE_HOME/lambda-pipeline */
-static bool put_state_folder(struct lp_buf *out)
+/* $XDG_STATE_HOME/lambda-pipeline, or what takes its place below HOME. */
+static const char *put_folder(const char *variable, const char *below_home, struct lp_buf *out)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    if (state && *state == '/') lp_buf_printf(out, "%s/lambda-pipeline", state);
-    else if (home && *home == '/') lp_buf_printf(out, "%s/.local/state/lambda-pipeline", home);
-    return out->len && !out->failed;
+    const char *given = getenv(variable), *home = getenv("HOME");
+    if (given && *given == '/') lp_buf_printf(out, "%s/lambda-pipeline", given);
+    else if (home && *home == '/') lp_buf_printf(out, "%s/%s/lambda-pipeline", home, below_home);
+    return out->len && !out->failed ? lp_buf_text(out) : NULL;
+}
+
+static void tell_fetched(void *who, uint64_t files, uint64_t bytes)
+{
+    const struct lp_cli *c = who;
+    LP_AUTO(lp_buf) text = {0};
+    char size[LP_NUMBER_TEXT_BYTES];
+    if (c->quiet) return;
+    lp_bytes_format(bytes, size);
+    lp_put_count(&text, files, "file", "files");
+    fprintf(stderr, "%sfetched %s, %s%s\n", c->err.grey, lp_buf_text(&text), size, c->err.plain);
 }
 
 static enum lp_code answer(struct lp_cli *c, struct question *q, struct lp_err *err)
 {
-    LP_AUTO(lp_buf) history = {0};
-    bool kept = put_state_folder(&history);
-    struct lp_duckdb_options o = {
-        .tables = &q->tables, .folder = q->place, .history = kept ? lp_buf_text(&history) : NULL};
+    LP_AUTO(lp_buf) history = {0}, cache = {0};
+    struct lp_duckdb_options o = {.tables = &q->tables,
+                                  .where = &q->where,
+                                  .place = q->place,
+                                  .history = put_folder("XDG_STATE_HOME", ".local/state", &history),
+                                  .cache = put_folder("XDG_CACHE_HOME", ".cache", &cache),
+                                  .tell_fetched = tell_fetched,
+                                  .who = c};
     choose_form(c, q);
+    for (size_t i = 0; i < c->where_count; i++) LP_TRY(lp_where_add(&q->where, c->wheres[i], err));
     LP_TRY(read_tables(c, q, err));
+    o.store = q->store;
     LP_TRY(lp_query_duckdb_new(&o, &q->engine, err));
-    if (!q->sql) return lp_query_duckdb_shell(q->engine, err);
-    return q->engine->ops->ask(q->engine, q->sql, q->form, STDOUT_FILENO, err);
+    if (q->sql) return q->engine->ops->ask(q->engine, q->sql, q->form, STDOUT_FILENO, err);
+    if (c->out.terminal && isatty(STDIN_FILENO) && !c->format) return lp_query_duckdb_shell(q->engine, err);
+    return lp_tables_show(c, &q->tables, q->store, q->engine, err);
 }
 
 int lp_cmd_query(struct lp_cli *c)

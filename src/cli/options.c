@@ -113,6 +113,13 @@ static enum lp_code set_rows(struct lp_cli *c, const char *text, struct lp_err *
     return lp_fail(err, LP_USAGE, "-n %.40s is not a number of items from 1 to 10,000", text);
 }
 
+static enum lp_code set_where(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    if (c->where_count == LP_COUNT(c->wheres)) return lp_fail(err, LP_USAGE, "--where %.60s: there are too many", text);
+    c->wheres[c->where_count++] = text;
+    return LP_OK;
+}
+
 static enum lp_code set_format(struct lp_cli *c, const char *text, struct lp_err *err)
 {
     c->format = text;
@@ -146,6 +153,8 @@ const struct lp_option lp_options[] = {
      LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN, set_slot},
     {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR,
      set_to},
+    {"where", 0, "NAME=VALUE", "look only at these partitions; * stands for anything: --where 'dt=2012-10-*'",
+     LP_CMD_QUERY, set_where},
     {"format", 0, "FORM", "the answer's form: table, csv or json", LP_CMD_QUERY, set_format},
     {"shard", 0, "I/N", "take only every N-th item, beginning with the I-th, into files of its own",
      LP_CMD_PLAN | LP_CMD_RUN, set_shard},

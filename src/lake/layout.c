@@ -3,7 +3,7 @@
 #include "base/clock.h"
 
 /* As Hive writes partition values, so that every reader finds them again. */
-static void escape_partition(struct lp_buf *out, const char *bytes, size_t len)
+void lp_layout_put_value(struct lp_buf *out, const char *bytes, size_t len)
 {
     static const char hex[] = "0123456789ABCDEF";
     for (size_t i = 0; i < len; i++) {
@@ -42,7 +42,7 @@ void lp_layout_put_partition(const struct lp_layout *l, const struct lp_bindings
         if (p->column < 0) lp_template_put(&p->value, b, NULL, NULL, &value);
         else if (!null) put_column_value(p, batch, row, &value);
         if (!value.len) lp_buf_puts(out, "__HIVE_DEFAULT_PARTITION__");
-        else escape_partition(out, value.data, value.len);
+        else lp_layout_put_value(out, value.data, value.len);
         lp_buf_putc(out, '/');
         if (value.failed) out->failed = value.failed;
     }

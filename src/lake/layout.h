@@ -23,6 +23,8 @@ struct lp_layout {
  * there are none. */
 void lp_layout_put_partition(const struct lp_layout *l, const struct lp_bindings *b, const struct lp_batch *batch,
                              size_t row, struct lp_buf *out);
+/* A partition's value as the name of a folder has it. */
+void lp_layout_put_value(struct lp_buf *out, const char *bytes, size_t len);
 void lp_layout_put_data_key(const struct lp_layout *l, const char *partition, struct lp_buf *out);
 void lp_layout_put_quarantine_key(const struct lp_layout *l, const char *partition, struct lp_buf *out);
 void lp_layout_put_record_key(const struct lp_layout *l, struct lp_buf *out);

@@ -27,11 +27,17 @@ struct lp_query {
 };
 void lp_query_free(struct lp_query *q); /* may be NULL */
 
-/* query_duckdb.c: DuckDB's own shell as a child. */
+/* query_duckdb.c: DuckDB's own shell as a child. A lake in S3 it reads itself where its httpfs extension can be loaded;
+ * else the tables that the SQL names are fetched into a cache. */
 struct lp_duckdb_options {
     const struct lp_tables *tables;
-    const char *folder;  /* the lake */
+    const struct lp_where *where; /* which partitions are looked at; may be NULL */
+    struct lp_store *store;
+    const char *place;   /* the lake: its folder, or s3://bucket/prefix */
     const char *history; /* folder for the shell's history, made when missing; NULL: none is kept */
+    const char *cache;   /* folder for objects of S3; NULL: none */
+    void (*tell_fetched)(void *who, uint64_t files, uint64_t bytes); /* before the answer; may be NULL */
+    void *who;
 };
 enum lp_code lp_query_duckdb_new(const struct lp_duckdb_options *o, struct lp_query **out, struct lp_err *err) LP_CHECKED;
 /* Its interactive shell, on this process's terminal, until it is left. */

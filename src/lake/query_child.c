@@ -117,6 +117,7 @@ static void become(const struct lp_child *c, const struct started *s, pid_t pare
     signal(SIGXFSZ, SIG_DFL);
     int in = c->terminal ? STDIN_FILENO : open("/dev/null", O_RDONLY), out = c->take ? s->out[1] : c->out_fd;
     if (in < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0) return;
+    if (c->silent && dup2(open("/dev/null", O_WRONLY), STDERR_FILENO) < 0) return;
     for (int i = 0; i < 2; i++) inherit(s->texts[i]);
     inherit(s->life[1]);
     if (c->folder && chdir(c->folder)) return;

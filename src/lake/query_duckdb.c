@@ -2,6 +2,8 @@
 #include "lake/duckdb_program.h"
 #include "lake/query_answer.h"
 #include "lake/query_child.h"
+#include "lake/query_mirror.h"
+#include "lake/query_s3.h"
 #include "lake/query_script.h"
 
 #include "base/cancel.h"
@@ -18,10 +20,12 @@
 
 struct duckdb {
     struct lp_query query;
-    const struct lp_tables *tables;
-    const char *history;
+    struct lp_duckdb_options o;
     struct lp_buf program, script;
-    char *folder;          /* the lake's, without links in it */
+    char *folder;          /* where the shell runs, without links in it: the lake, or a folder that looks like it */
+    bool in_s3;
+    struct lp_buf load;    /* LOAD of httpfs; empty: objects are fetched */
+    struct lp_mirror mirror;
     char spill[4096];      /* "" before it was made */
     char null_word[40];    /* what NULL is in CSV; nobody can guess it */
 };
@@ -44,7 +48,7 @@ static bool is_file_of(const struct lp_lake_table *t, const char *name)
 }
 
 /* Stops at the first one. `path` is as before afterwards. */
-static bool has_file(const struct lp_lake_table *t, size_t depth, struct lp_buf *path)
+static bool has_file(const struct duckdb *d, const struct lp_lake_table *t, size_t depth, struct lp_buf *path)
 {
     DIR *folder = opendir(lp_buf_text(path));
     size_t len = path->len;
@@ -56,8 +60,10 @@ static bool has_file(const struct lp_lake_table *t, size_t depth, struct lp_buf 
         }
         size_t name = strlen(t->partitions[depth]);
         if (strncmp(e->d_name, t->partitions[depth], name) != 0 || e->d_name[name] != '=') continue;
+        const char *value = e->d_name + name + 1;
+        if (!lp_where_fits(d->o.where, t->partitions[depth], value, strlen(value))) continue;
         lp_buf_printf(path, "/%s", e->d_name);
-        found = !path->failed && has_file(t, depth + 1, path);
+        found = !path->failed && has_file(d, t, depth + 1, path);
         path->data[path->len = len] = '\0';
     }
     if (folder) closedir(folder);
@@ -69,9 +75,22 @@ static void look_at(const struct duckdb *d, const struct lp_lake_table *t, struc
     LP_AUTO(lp_buf) path = {.max_bytes = 65536};
     const struct lp_lake_column *last = &t->columns[t->column_count - 1];
     lp_buf_printf(&path, "%s/%s", d->folder, t->location);
-    state->has_files = t->one_file ? access(lp_buf_text(&path), F_OK) == 0 : !path.failed && has_file(t, 0, &path);
+    state->has_files = t->one_file ? access(lp_buf_text(&path), F_OK) == 0 : !path.failed && has_file(d, t, 0, &path);
     /* What a table gained later stands last and may be NULL. */
     state->may_be_narrow = !t->one_file && last->nullable;
+}
+
+static enum lp_code look_in_s3(const struct duckdb *d, const struct lp_lake_table *t, struct lp_script_table *state,
+                               struct lp_err *err)
+{
+    LP_AUTO(lp_listing) listing = {0};
+    LP_AUTO(lp_buf) prefix = {.max_bytes = LP_STORE_KEY_BYTES};
+    if (!t->one_file) lp_buf_printf(&prefix, "%s/", t->location);
+    LP_TRY(d->o.store->ops->list(d->o.store, lp_buf_text(&prefix), "", &listing, err));
+    for (size_t i = 0; i < listing.count && !state->has_files; i++)
+        state->has_files = lp_lake_table_owns(t, d->o.where, listing.list[i].key);
+    state->may_be_narrow = !t->one_file && t->columns[t->column_count - 1].nullable;
+    return LP_OK;
 }
 
 /* ---- the script ---- */
@@ -87,24 +106,65 @@ static enum lp_code make_spill_folder(struct duckdb *d, struct lp_err *err)
     return lp_fail_errno(err, "no folder for temporary files can be made in %s", parent);
 }
 
-static enum lp_code write_script(struct duckdb *d, bool interactive, struct lp_err *err)
+/* What has to be there before the tables can be named. Everything is new for each question. */
+static enum lp_code reach(struct duckdb *d, const struct lp_tables *tables, struct lp_buf *before, struct lp_err *err)
 {
-    struct lp_script_table *states = calloc(d->tables->count + 1, sizeof *states);
-    if (!states) return lp_nomem(err);
-    enum lp_code code = make_spill_folder(d, err);
-    for (size_t i = 0; i < d->tables->count; i++) look_at(d, &d->tables->list[i], &states[i]);
-    struct lp_script s = {.tables = d->tables,
+    if (!d->in_s3) return LP_OK;
+    if (d->load.len) {
+        lp_buf_puts(before, lp_buf_text(&d->load));
+        return lp_httpfs_put_secret(d->o.store, before, err);
+    }
+    if (!d->o.cache) return lp_fail(err, LP_CONFIG, "neither XDG_CACHE_HOME nor HOME is set, so there is no folder to fetch objects to");
+    lp_mirror_release(&d->mirror);
+    LP_TRY(lp_mirror_make(&d->mirror, d->o.store, tables, d->o.where, d->o.cache, err));
+    if (d->o.tell_fetched && d->mirror.fetched) d->o.tell_fetched(d->o.who, d->mirror.fetched, d->mirror.fetched_bytes);
+    free(d->folder);
+    d->folder = realpath(d->mirror.folder, NULL);
+    return d->folder ? LP_OK : lp_fail_errno(err, "%s: cannot be read", d->mirror.folder);
+}
+
+static enum lp_code put_script(struct duckdb *d, const struct lp_tables *tables, struct lp_script_table *states,
+                               bool interactive, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) before = {0}, base = {0};
+    bool direct = d->in_s3 && d->load.len;
+    LP_TRY(make_spill_folder(d, err));
+    LP_TRY(reach(d, tables, &before, err));
+    for (size_t i = 0; i < tables->count; i++) {
+        if (direct) LP_TRY(look_in_s3(d, &tables->list[i], &states[i], err));
+        else look_at(d, &tables->list[i], &states[i]);
+    }
+    if (direct) d->o.store->ops->put_url(d->o.store, "", &base);
+    LP_TRY(lp_buf_code(&base, "the lake's address", err));
+    struct lp_script s = {.tables = tables,
                           .states = states,
-                          .base = "",
-                          .allowed = d->folder,
+                          .where = d->o.where,
+                          .base = lp_buf_text(&base),
+                          .allowed = direct ? lp_buf_text(&base) : d->folder,
                           .spill_folder = d->spill,
+                          .before = lp_buf_text(&before),
                           .memory_mib = lp_duckdb_memory_mib(),
                           .threads = lp_duckdb_threads(),
                           .interactive = interactive};
     lp_buf_clear(&d->script);
     lp_script_put(&s, &d->script);
-    if (!code) code = lp_buf_code(&d->script, "the tables of the lake", err);
+    return lp_buf_code(&d->script, "the tables of the lake", err);
+}
+
+/* In S3 only the tables that the SQL names are looked at: each costs requests. */
+static enum lp_code write_script(struct duckdb *d, const char *sql, struct lp_err *err)
+{
+    struct lp_tables some = {0};
+    const struct lp_tables *tables = d->o.tables;
+    struct lp_script_table *states = calloc(tables->count + 1, sizeof *states);
+    enum lp_code code = states ? LP_OK : lp_nomem(err);
+    if (!code && d->in_s3) {
+        code = lp_tables_named(tables, sql, &some, err);
+        tables = &some;
+    }
+    if (!code) code = put_script(d, tables, states, !sql, err);
     free(states);
+    lp_tables_release(&some);
     return code;
 }
 
@@ -154,11 +214,12 @@ static enum lp_code run(struct duckdb *d, const char *sql, struct answer *a, str
     }
     arguments[count++] = "-f";
     arguments[count++] = "%1";
-    LP_TRY(write_script(d, false, err));
+    LP_TRY(write_script(d, sql, err));
     struct lp_child c = {.program = lp_buf_text(&d->program),
                          .arguments = arguments,
                          .texts = {lp_buf_text(&d->script), sql},
                          .folder = d->folder,
+                         .network = d->in_s3,
                          .take = a->form.form == LP_ANSWER_TABLE ? NULL : take,
                          .who = a,
                          .out_fd = a->fd};
@@ -193,17 +254,18 @@ enum lp_code lp_query_duckdb_shell(struct lp_query *q, struct lp_err *err)
     static const char *const arguments[] = {"-no-init", "-cmd", "%0", NULL};
     struct duckdb *d = (struct duckdb *)q;
     LP_AUTO(lp_buf) inside = {0};
-    if (d->history) {
-        lp_buf_printf(&inside, "%s/.", d->history);
+    if (d->o.history) {
+        lp_buf_printf(&inside, "%s/.", d->o.history);
         LP_TRY(lp_buf_code(&inside, "the folder of the history", err));
         LP_TRY(lp_file_make_folders(lp_buf_text(&inside), err));
     }
-    LP_TRY(write_script(d, true, err));
+    LP_TRY(write_script(d, NULL, err));
     struct lp_child c = {.program = lp_buf_text(&d->program),
                          .arguments = arguments,
                          .texts = {lp_buf_text(&d->script), NULL},
                          .folder = d->folder,
-                         .home = d->history,
+                         .home = d->o.history,
+                         .network = d->in_s3,
                          .terminal = true,
                          .out_fd = STDOUT_FILENO};
     return lp_child_run(&c, err);
@@ -226,6 +288,8 @@ static void free_duckdb(struct lp_query *q)
 {
     struct duckdb *d = (struct duckdb *)q;
     remove_spill_folder(d);
+    lp_mirror_release(&d->mirror);
+    lp_buf_release(&d->load);
     lp_buf_release(&d->program);
     lp_buf_release(&d->script);
     free(d->folder);
@@ -247,16 +311,18 @@ static enum lp_code choose_null_word(struct duckdb *d, struct lp_err *err)
 static enum lp_code set_up(struct duckdb *d, const struct lp_duckdb_options *o, struct lp_err *err)
 {
     d->query.ops = &ops;
-    d->tables = o->tables;
-    d->history = o->history;
+    d->o = *o;
     d->script.max_bytes = MAX_SCRIPT_BYTES;
-    d->folder = realpath(*o->folder ? o->folder : "/", NULL);
+    d->in_s3 = lp_store_is_s3(o->place);
+    d->folder = realpath(d->in_s3 || !*o->place ? "/" : o->place, NULL);
     if (!d->folder && errno == ENOENT)
         return lp_fail(err, LP_NOTFOUND, "%.600s: there is no such folder; run a pipeline first, or name its lake with --to",
-                       o->folder);
-    if (!d->folder) return lp_fail_errno(err, "%.600s: cannot be read", o->folder);
+                       o->place);
+    if (!d->folder) return lp_fail_errno(err, "%.600s: cannot be read", o->place);
     LP_TRY(choose_null_word(d, err));
-    return lp_duckdb_find(&d->program, err);
+    LP_TRY(lp_duckdb_find(&d->program, err));
+    enum lp_code code = d->in_s3 ? lp_httpfs_find(lp_buf_text(&d->program), &d->load, err) : LP_OK;
+    return code == LP_NOTFOUND ? LP_OK : code;
 }
 
 enum lp_code lp_query_duckdb_new(const struct lp_duckdb_options *o, struct lp_query **out, struct lp_err *err)

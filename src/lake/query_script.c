@@ -53,7 +53,7 @@ static void put_files(const struct lp_script *s, const struct lp_lake_table *t, 
         for (size_t i = 0; i < t->partition_count; i++) {
             lp_buf_putc(&glob, '/');
             put_glob_text(t->partitions[i], &glob);
-            lp_buf_puts(&glob, "=*");
+            lp_buf_printf(&glob, "=%s", lp_where_of(s->where, t->partitions[i]));
         }
         lp_buf_printf(&glob, "/[!.]*%s", lp_lake_table_ending(t)); /* hidden ones are not whole yet */
     }

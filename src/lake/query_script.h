@@ -21,6 +21,7 @@ struct lp_script_table {
 struct lp_script {
     const struct lp_tables *tables;
     const struct lp_script_table *states; /* one per table */
+    const struct lp_where *where;         /* which partitions; may be NULL */
     const char *base;                     /* "" or "s3://bucket/prefix/" */
     const char *allowed;                  /* all that may be reached: the lake's folder or address */
     const char *spill_folder;             /* where what does not fit into memory goes; NULL: nowhere */

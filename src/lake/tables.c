@@ -1,6 +1,7 @@
 #include "lake/tables.h"
 
 #include "base/json.h"
+#include "lake/layout.h"
 
 #include <stdlib.h>
 
@@ -19,8 +20,70 @@ static bool ends_with(const char *text, size_t len, const char *ending)
     return len > ending_len && !memcmp(text + len - ending_len, ending, ending_len);
 }
 
+const char *lp_where_of(const struct lp_where *w, const char *partition)
+{
+    for (size_t i = 0; w && i < w->count; i++)
+        if (lp_text_equal_ignoring_case(w->list[i].name, partition)) return w->list[i].pattern;
+    return "*";
+}
+
+enum lp_code lp_where_add(struct lp_where *w, const char *text, struct lp_err *err)
+{
+    const char *equals = strchr(text, '=');
+    LP_AUTO(lp_buf) pattern = {.max_bytes = 4096};
+    if (!equals || equals == text || !equals[1])
+        return lp_fail(err, LP_USAGE, "--where %.60s: write a partition and its value, like dt=2012-10-01", text);
+    if (w->count == LP_PARTITIONS_MAX)
+        return lp_fail(err, LP_USAGE, "--where %.60s: there are %d already", text, LP_PARTITIONS_MAX);
+    for (const char *at = equals + 1; *at;) {
+        size_t plain = strcspn(at, "*");
+        lp_layout_put_value(&pattern, at, plain);
+        at += plain;
+        if (*at) lp_buf_putc(&pattern, *at++);
+    }
+    LP_TRY(lp_buf_code(&pattern, "--where", err));
+    char *name = strndup(text, (size_t)(equals - text)), *copy = strdup(lp_buf_text(&pattern));
+    if (!name || !copy) {
+        free(name);
+        free(copy);
+        return lp_nomem(err);
+    }
+    w->list[w->count].name = name;
+    w->list[w->count++].pattern = copy;
+    return LP_OK;
+}
+
+void lp_where_release(struct lp_where *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        free(w->list[i].name);
+        free(w->list[i].pattern);
+    }
+    *w = (struct lp_where){0};
+}
+
+/* '*' is any bytes; nothing else is special. */
+static bool fits(const char *pattern, const char *text, size_t len)
+{
+    const char *end = text + len;
+    for (; *pattern; pattern++, text++) {
+        if (*pattern == '*') {
+            for (const char *rest = text; rest <= end; rest++)
+                if (fits(pattern + 1, rest, (size_t)(end - rest))) return true;
+            return false;
+        }
+        if (text == end || *pattern != *text) return false;
+    }
+    return text == end;
+}
+
+bool lp_where_fits(const struct lp_where *w, const char *partition, const char *value, size_t len)
+{
+    return fits(lp_where_of(w, partition), value, len);
+}
+
 /* One folder "name=…/" per partition, then a file: exactly so deep, so that what lies elsewhere is not read. */
-bool lp_lake_table_owns(const struct lp_lake_table *t, const char *key)
+bool lp_lake_table_owns(const struct lp_lake_table *t, const struct lp_where *where, const char *key)
 {
     size_t len = strlen(t->location);
     if (strncmp(key, t->location, len) != 0) return false;
@@ -31,6 +94,8 @@ bool lp_lake_table_owns(const struct lp_lake_table *t, const char *key)
         size_t name = strlen(t->partitions[i]);
         const char *slash = strchr(key, '/');
         if (!slash || strncmp(key, t->partitions[i], name) != 0 || key[name] != '=') return false;
+        const char *value = key + name + 1;
+        if (!lp_where_fits(where, t->partitions[i], value, (size_t)(slash - value))) return false;
         key = slash + 1;
     }
     return *key != '.' && !strchr(key, '/') && ends_with(key, strlen(key), lp_lake_table_ending(t));
@@ -207,4 +272,30 @@ bool lp_tables_is_ambiguous(const struct lp_tables *t, size_t index)
     for (size_t i = 0; i < t->count; i++)
         if (i != index && lp_text_equal_ignoring_case(t->list[i].name, t->list[index].name)) return true;
     return false;
+}
+
+static bool is_word_byte(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80);
+}
+
+/* As a word, in any case: whatever else stands around a name in SQL is none of its bytes. */
+static bool occurs(const char *name, const char *sql)
+{
+    size_t len = strlen(name);
+    for (const char *at = strcasestr(sql, name); at; at = strcasestr(at + 1, name))
+        if ((at == sql || !is_word_byte(at[-1])) && !is_word_byte(at[len])) return true;
+    return false;
+}
+
+enum lp_code lp_tables_named(const struct lp_tables *t, const char *sql, struct lp_tables *out, struct lp_err *err)
+{
+    *out = (struct lp_tables){0};
+    out->list = lp_arena_zalloc(&out->arena, (t->count + 1) * sizeof *out->list);
+    if (!out->list) return lp_arena_code(&out->arena, err);
+    for (size_t i = 0; i < t->count; i++)
+        if (!sql || occurs(t->list[i].name, sql)) out->list[out->count++] = t->list[i];
+    if (!out->count && t->count) memcpy(out->list, t->list, t->count * sizeof *t->list);
+    if (!out->count) out->count = t->count;
+    return LP_OK;
 }

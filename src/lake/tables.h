@@ -28,6 +28,21 @@ struct lp_lake_table {
     size_t partition_count;
 };
 
+/* Only these partitions, of tables that have them: a value, or a pattern with '*'. */
+struct lp_where {
+    struct {
+        char *name, *pattern; /* owned; the pattern escaped as the names of folders are */
+    } list[LP_PARTITIONS_MAX];
+    size_t count;
+};
+/* "dt=2012-10-*" */
+enum lp_code lp_where_add(struct lp_where *w, const char *text, struct lp_err *err) LP_CHECKED;
+void lp_where_release(struct lp_where *w);
+/* The pattern for a partition; "*" where there is none. */
+const char *lp_where_of(const struct lp_where *w, const char *partition);
+
+bool lp_where_fits(const struct lp_where *w, const char *partition, const char *value, size_t len);
+
 struct lp_tables {
     struct lp_arena arena;
     struct lp_lake_table *list;
@@ -40,10 +55,13 @@ enum lp_code lp_tables_add(struct lp_tables *t, const struct lp_sink *sink, cons
                            const char *description, const struct lp_columns *columns, struct lp_err *err) LP_CHECKED;
 void lp_tables_release(struct lp_tables *t);
 
+/* Those whose names occur in the SQL, all when none does: what has to be reached to answer it. *out borrows from t. */
+enum lp_code lp_tables_named(const struct lp_tables *t, const char *sql, struct lp_tables *out,
+                             struct lp_err *err) LP_CHECKED;
 /* Is there another table of this name in another database? */
 bool lp_tables_is_ambiguous(const struct lp_tables *t, size_t index);
-/* Does the key name one of the table's files? */
-bool lp_lake_table_owns(const struct lp_lake_table *t, const char *key);
+/* Does the key name one of the table's files, in a partition that is wanted? where may be NULL. */
+bool lp_lake_table_owns(const struct lp_lake_table *t, const struct lp_where *where, const char *key);
 /* ".csv" or ".parquet" */
 const char *lp_lake_table_ending(const struct lp_lake_table *t);
 

@@ -4,9 +4,12 @@ import csv
 import io
 import json
 import os
+import re
+import select
 import shutil
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
@@ -165,6 +168,91 @@ def test_units_and_descriptions_are_comments(lake, ask):
     assert rows(ask("select column_name, comment from duckdb_columns() where table_name = 'w'")) == [
         ["t", "Air's temperature (fahrenheit)"], ["u", "%"], ["v", ""]]
     assert rows(ask("select comment from duckdb_views() where view_name = 'w'")) == [["The weather"]]
+
+
+# ---- partitions that are asked for ----
+
+
+def test_where_looks_only_at_these_partitions(program, lake, ask):
+    lake.table("db", "t", {"n": "bigint"}, {f"dt={dt}/c={c}": [[n]] for n, (dt, c) in enumerate([("1", "a%2Fb"), ("1", "x"), ("2", "x")])},
+               partitions=["dt", "c"])
+    lake.table("db", "plain", {"n": "bigint"}, [[7]])
+    assert rows(ask("from t order by n", "--where", "dt=1")) == [["0", "1", "a/b"], ["1", "1", "x"]]
+    assert rows(ask("select n from t", "--where", "c=a/b")) == [["0"]]
+    assert rows(ask("select n from t order by n", "--where", "c=x*", "--where", "dt=2")) == [["2"]]
+    assert rows(ask("select count(*) from t", "--where", "dt=3")) == [["0"]]
+    assert rows(ask("from plain", "--where", "dt=3")) == [["7"]]
+    assert ask("from t", "--where", "dt", status=USAGE).stderr.count("dt=2012-10-01") == 1
+
+
+# ---- without SQL ----
+
+
+def test_without_sql_the_tables_are_listed(program, server):
+    columns = {"city": {"value": "{city}", "type": "string", "description": "Where"},
+               "temperature": {"from": "main.temp", "type": "double", "unit": "celsius -> fahrenheit", "nullable": True}}
+    path = program.pipeline(server.url(), columns=columns, quality=None)
+    for slot in ("2012-10-01T18:00:00Z", "2012-10-02T18:00:00Z"):
+        assert program.run(path, slot=slot).status == OK
+    result = program.call("query", "--to", program.lake, env={"LC_ALL": "C.UTF-8"})
+    assert result.stdout == ("weather.weather · 10 rows · newest slot 2012-10-02 18:00Z · csv by dt\nCurrent weather in five cities\n"
+                             "column       type    nullable  unit        meaning\ncity         string                        Where\n"
+                             "temperature  double  nullable  fahrenheit\ndt           string                        partition\n")
+    it = program.call("query", "--to", program.lake, "--format", "json").json()
+    assert it == [{"database": "weather", "table": "weather", "description": "Current weather in five cities", "format": "csv", "rows": 10,
+                   "newest_slot": "2012-10-02T18:00:00Z", "partitions": ["dt"], "columns": [
+                       {"name": "city", "type": "string", "nullable": False, "unit": None, "description": "Where"},
+                       {"name": "temperature", "type": "double", "nullable": True, "unit": "fahrenheit", "description": None}]}]
+    assert program.call("query", "--to", program.lake, "--format", "csv").status == USAGE
+
+
+def test_a_table_that_is_one_file_is_listed_with_its_newest_slot(program, server):
+    assert program.run(program.pipeline(server.url(), sink={"to": str(program.lake / "w.csv"), "partition": None})).status == OK
+    assert program.call("query", "--to", program.lake, "--format", "json").json()[0]["newest_slot"] == "2012-10-01T18:00:00Z"
+
+
+ANSWERS = {b"\x1b]11;?\x07": b"\x1b]11;rgb:0000/0000/0000\x07", b"\x1b[c": b"\x1b[?62c", b"\x1b[6n": b"\x1b[1;1R"}
+
+
+def on_a_terminal(program, words, typed):
+    """Types line by line, answers what is asked of a terminal; returns status and what appeared, without colours."""
+    leader, follower = os.openpty()
+    termios.tcsetwinsize(follower, (40, 120))
+    process = subprocess.Popen([program.path, *map(str, words)], stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
+                               env=program.environment({"TERM": "xterm"}))
+    os.close(follower)
+    seen, lines, until = b"", list(typed), time.monotonic() + 30
+    try:
+        while time.monotonic() < until:
+            if select.select([leader], [], [], 0.5)[0]:
+                block = os.read(leader, 4096)
+                seen += block
+                for asked, answer in ANSWERS.items():
+                    os.write(leader, answer * block.count(asked))
+            elif lines and b"Enter" in seen:  # quiet: it waits for us
+                os.write(leader, lines.pop(0).encode())
+    except OSError:  # it has ended
+        pass
+    os.close(leader)
+    if process.poll() is None and time.monotonic() > until:
+        process.kill()
+    return process.wait(20), re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07)", "", seen.decode("utf-8", "replace"))
+
+
+def test_without_sql_on_a_terminal_it_is_the_interactive_shell_locked_all_the_same(program, lake):
+    lake.table("db", "t", {"city": "string"}, [["Dallas"]])
+    marker = program.folder / "marker"
+    status, seen = on_a_terminal(program, ["query", "--to", lake.folder],
+                                 ["from t;\r", "nonsense;\r", f".shell touch {marker}\r", "from read_csv('/etc/passwd');\r", "select 6*7 n;\r", "\x04"])
+    assert status == FAILED and "Dallas" in seen and "42" in seen and "syntax error" in seen, seen  # something failed
+    assert not marker.exists() and "root:" not in seen
+    assert (program.folder / "home/.local/state/lambda-pipeline/.duckdb_history").read_text().startswith("from t;")
+
+
+def test_on_a_terminal_the_answer_is_a_table(program, lake):
+    lake.table("db", "t", {"city": "string"}, [["Dallas"]])
+    status, seen = on_a_terminal(program, ["query", "from t", "--to", lake.folder], [])
+    assert status == OK and "│ Dallas" in seen
 
 
 # ---- which lake ----
