@@ -61,7 +61,7 @@ FAULTS = {
     "both from and value": (("from: main.temp", 'from: main.temp, value: "{city}"'), "7:35", "both", ""),
     "neither from nor value": (("from: main.temp, ", ""), "7:3", "nowhere", ""),
     "a default of another type": (("type: double", "type: double, default: warm"), "7:58", "warm", ""),
-    "an S3 address": (("./lake", "s3://bucket/x"), "11:7", "S3", "directory"),
+    "a bucket that is none": (("./lake", "s3://b"), "11:7", "bucket's name", "s3://bucket/prefix"),
     "a format that is not the file's": (("  to: ./lake", "  to: ./lake.csv\n  format: parquet"), "12:11", "parquet", "leave format out"),
     "a topic that is none": (("sink:", "notify: { to: \"arn:aws:sns:us-west-2:1234:t\" }\nsink:"), "10:15", "not the ARN", "arn:aws:sns:us-west-2:123456789012:"),
     'a mail server without recipient': (("sink:", 'notify: { to: "smtps://mail.example.com" }\nsink:'), '10:15', 'recipient', 'to=ops@example.org'),
@@ -123,7 +123,7 @@ def test_it_is_told_with_place_and_remedy(program, name):
 
 def test_all_faults_are_told_at_once_in_the_order_of_the_file(program):
     text = GOOD
-    for name in ("an unknown key", "an unknown variable", "a unit nobody knows", "an unknown column in unique", "an S3 address"):
+    for name in ("an unknown key", "an unknown variable", "a unit nobody knows", "an unknown column in unique", "a bucket that is none"):
         (old, new), *_ = FAULTS[name]
         text = text.replace(old, new, 1)
     result = check(program, text)
