@@ -107,7 +107,11 @@ static void put_type(const struct lp_field *f, struct lp_buf *out)
     case LP_FIELD_SHARE:
         lp_buf_puts(out, "{\"type\":[\"string\",\"number\"],\"pattern\":\"^([0-9.]+%?|.*[$][{].*)$\"}");
         return;
-    case LP_FIELD_WORD: put_words(f, out); return;
+    case LP_FIELD_WORD:
+        lp_buf_puts(out, "{\"anyOf\":[");
+        put_words(f, out);
+        lp_buf_puts(out, ",{\"type\":\"string\",\"pattern\":\"[$][{]\"}]}");
+        return;
     case LP_FIELD_PAIRS:
         lp_buf_puts(out,
                     "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"number\",\"boolean\"]}}");

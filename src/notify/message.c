@@ -166,11 +166,12 @@ static void put_history(const struct lp_notice *n, struct lp_buf *out)
         put_count(out, n->failed_in_row, "time", "times");
         lp_buf_puts(out, n->event == LP_ON_FAILURE ? " in a row\n" : " in a row before that\n");
     }
-    put_label(out, "last worked");
-    if (n->worked_us == INT64_MIN) lp_buf_puts(out, n->failed_more ? "longer ago" : "never, as far as the records tell");
-    else {
-        lp_buf_puts(out, "for ");
+    put_label(out, "worked");
+    if (n->worked_us != INT64_MIN) {
+        lp_buf_puts(out, "last for ");
         put_time(out, n->worked_us);
+    } else {
+        lp_buf_puts(out, n->failed_more ? "longer ago" : "never yet, as far as the records tell");
     }
     lp_buf_putc(out, '\n');
 }

@@ -68,24 +68,41 @@ void lp_message_put_html(const char *text, struct lp_buf *out)
 
 /* ---- JSON ---- */
 
-/* What a chat shows: the text in fewer spaces, as its letters are not of one width. Behind a '<' goes a space, so that no
- * text of others calls a whole channel (<!channel>); two spaces end a line where Markdown would join it to the next. */
+/* A row of the text as "label: value", as letters of a chat are not of one width. */
+static void put_chat_line(const char *line, size_t len, struct lp_buf *out)
+{
+    const char *value = len > 2 && !strncmp(line, "  ", 2) ? memmem(line + 2, len - 2, "  ", 2) : NULL;
+    while (len && *line == ' ') line++, len--;
+    if (value && value > line) {
+        lp_buf_put(out, line, (size_t)(value - line));
+        lp_buf_puts(out, ": ");
+        len -= (size_t)(value - line);
+        for (line = value; len && *line == ' '; line++) len--;
+    }
+    lp_buf_put(out, line, len);
+}
+
+/* What a chat shows. Behind a '<' goes a space, so that no text of others calls a whole channel (<!channel>); two spaces
+ * end a line where Markdown would join it to the next. */
 static void put_chat(const char *text, struct lp_buf *out)
 {
-    const char *end = text + strlen(text);
-    size_t characters = 0;
-    bool begins = true;
-    while (text < end && characters < LP_CHAT_CHARACTERS - 4) {
-        const char *at = text;
-        uint32_t c = lp_utf8_next(&text, end);
-        if (c == ' ' && (begins || *text == ' ')) continue;
-        begins = c == '\n';
-        if (begins) lp_buf_puts(out, "  \n");
-        else lp_buf_put(out, at, (size_t)(text - at));
-        if (c == '<') lp_buf_putc(out, ' ');
-        characters += c == '\n' ? 3 : c == '<' ? 2 : c > 0xFFFF ? 2 : 1;
+    LP_AUTO(lp_buf) lines = {0};
+    for (size_t len; *text; text += len + (text[len] == '\n')) {
+        len = strcspn(text, "\n");
+        put_chat_line(text, len, &lines);
+        lp_buf_puts(&lines, "  \n");
     }
-    if (text < end) lp_buf_puts(out, "…");
+    const char *at = lp_buf_text(&lines), *end = at + lines.len;
+    size_t characters = 0;
+    while (at < end && characters < LP_CHAT_CHARACTERS - 2) {
+        const char *from = at;
+        uint32_t c = lp_utf8_next(&at, end);
+        lp_buf_put(out, from, (size_t)(at - from));
+        if (c == '<') lp_buf_putc(out, ' ');
+        characters += c == '<' || c > 0xFFFF ? 2 : 1; /* Discord counts in UTF-16 */
+    }
+    if (at < end) lp_buf_puts(out, "…");
+    if (lines.failed) out->failed = lines.failed;
 }
 
 static void put_numbers(struct lp_json_writer *w, const struct lp_notice *n)

@@ -59,7 +59,7 @@ def test_a_failure_says_so_first_and_what_to_do(program, server):
     text = told.part("plain")
     assert text.startswith("weather FAILED for 2012-10-01 18:00 UTC: ") and "Invalid API key" in text.splitlines()[0]
     assert f"lambda-pipeline run {file} --slot 2012-10-01T18:00:00Z\n" in text
-    assert "\n  failed      1 time in a row\n  last worked never, as far as the records tell\n" in text
+    assert "\n  failed      1 time in a row\n  worked      never yet, as far as the records tell\n" in text
     record = program.record()
     assert record["status"] == "failed" and [told["ok"] for told in record["notifications"]] == [True]
 
@@ -76,7 +76,7 @@ def test_failures_in_a_row_are_counted_and_the_first_success_after_them_is_a_rec
         assert program.run(file, slot="2012-10-02T18:00:00Z").status == OK
     rows = [re.search(r"\n  failed      (.*)\n", told.part("plain")).group(1) for told in post.mails]
     assert rows == ["1 time in a row", "2 times in a row", "3 times in a row", "3 times in a row before that"]
-    assert all("\n  last worked for 2012-10-01 12:00 UTC\n" in told.part("plain") for told in post.mails)
+    assert all("\n  worked      last for 2012-10-01 12:00 UTC\n" in told.part("plain") for told in post.mails)
     assert post.mails[-1].message["Subject"] == "weather works again: 5 records written (2012-10-02 12:00 UTC)"
     assert post.mails[-1].message["Message-ID"].startswith("<weather.20121002T120000Z.recovery.")
 

@@ -39,7 +39,8 @@ def test_it_gets_one_text_under_the_names_that_chats_show_and_the_numbers_beside
     told = json.loads(request.body)
     assert told["text"] == told["content"]
     assert told["text"].startswith("weather ran for 2012-10-01 18:00 UTC and wrote 4 records.")
-    assert "took " in told["text"] and len(told["text"]) < 2000
+    assert "\ntook: " in told["text"] and len(told["text"]) < 2000
+    assert "\n1 row: humidity: in_range(0, 100)  \n" in told["text"]
     assert told["allowed_mentions"] == {"parse": []}
     assert {name: told[name] for name in ("id", "event", "pipeline", "status", "slot", "error")} == {
         "id": "weather.20121001T180000Z.success", "event": "success", "pipeline": "weather", "status": "ok",

@@ -83,7 +83,7 @@ static void a_failure_says_so_first_then_what_to_do_and_how_it_was_before(void *
                         "  what to do  check the key or the permission that it names, then run the slot again\n"
                         "              lambda-pipeline run weather.yaml --slot 2026-11-22T18:00:00Z\n"
                         "  failed      3 times in a row\n"
-                        "  last worked for 2026-11-19 18:00 UTC\n"
+                        "  worked      last for 2026-11-19 18:00 UTC\n"
                         "  took        1.2 s, 1 retry\n"
                         "  records     0 written, 0 quarantined, 0 requests failed\n");
     lp_message_release(&m);
