@@ -59,7 +59,7 @@ static void take(struct look *k, enum verdict v, const char *key)
     }
 }
 
-/* The records behind `after`, from the last to the first. */
+/* The records behind `after`, up to `until`, from the last to the first. */
 static enum lp_code look_back(struct look *k, const char *after, const char *until, struct lp_err *err)
 {
     LP_AUTO(lp_buf) folder = {.max_bytes = 1024};
@@ -70,7 +70,7 @@ static enum lp_code look_back(struct look *k, const char *after, const char *unt
     for (size_t i = listing.count; i-- > 0;) {
         const char *key = listing.list[i].key;
         enum verdict v;
-        if (strcmp(key, until) >= 0 || !of_same_shard(k, key)) continue;
+        if (strcmp(key, until) > 0 || !of_same_shard(k, key)) continue;
         if (k->row_over && k->success_over) return LP_OK;
         if (k->records++ == LP_HISTORY_RECORDS) {
             k->history->failed_more = !k->row_over;

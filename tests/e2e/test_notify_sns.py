@@ -7,7 +7,11 @@ import time
 import pytest
 
 from harness import aws_faults, behaviours as b
+from harness.hiding import SECRET
+from harness.mail import MailServer
 from harness.runner import FAILED, OK
+
+SECRET_PART = "B0000000-odd-Key-0123456789"
 
 
 class Topic:
@@ -117,3 +121,51 @@ def test_one_that_never_answers_ends_in_bounded_time(program, server, aws):
 def test_what_is_no_topic_is_refused_before_anything_runs(program, server, arn):
     result = program.call("check", notified(program, server, arn))
     assert result.status == 2 and "is not the ARN of a topic" in result.stderr and "arn:aws:sns:us-west-2:" in result.stderr
+
+
+def test_a_webhook_and_a_password_may_be_kept_at_aws(program, server, aws, make_server, authority):
+    hook = make_server(default=b.Reply(body=b"ok"))
+    path = "/services/T0000000/" + SECRET_PART
+    aws.client("ssm").put_parameter(Name="/weather/hook", Value=hook.url(path), Type="SecureString")
+    aws.client("secretsmanager").create_secret(Name="mail", SecretString=json.dumps({"password": SECRET}))
+    with MailServer(authority.context("good"), tls="implicit", users={"weather": SECRET}) as post:
+        address = {"mail": "ops@example.org", "server": f"smtps://localhost:{post.port}", "from": "weather@example.org",
+                   "user": "weather", "secret": "secretsmanager:mail#password"}
+        file = notified(program, server, [{"webhook": "ssm:/weather/hook"}, address])
+        result = program.run(file, env={**aws.env, "SSL_CERT_FILE": authority.bundle})
+        assert result.status == OK and "notify" not in result.stderr, result.stderr
+        assert len(post.mails) == 1 and post.mails[0].user == "weather"
+    assert [request.path for request in hook.requests] == [path]
+    assert [told["to"] for told in program.record()["notifications"]] == ["webhook ssm:/weather/hook", "o…@example.org"]
+    assert not any(SECRET_PART.encode() in it.read_bytes() for it in program.folder.rglob("*") if it.is_file())
+
+
+def test_a_lake_in_a_bucket_knows_failures_in_a_row_and_keeps_who_was_told(program, server, aws):
+    topic, bucket = Topic(aws), aws.bucket()
+    file = program.pipeline(server.url(), notify={"when": ["failure", "recovery"], "to": topic.arn},
+                            sink={"to": f"s3://{bucket}", "catalog": None})
+    assert program.run(file, slot="2012-10-01T18:00:00Z", env=aws.env).status == OK
+    server.default = b.status(500)
+    for slot in ("2012-10-01T19:00:00Z", "2012-10-01T20:00:00Z"):
+        assert program.run(file, slot=slot, env=aws.env).status == FAILED
+    server.default = b.ok()
+    assert program.run(file, slot="2012-10-01T21:00:00Z", env=aws.env).status == OK
+    texts = [message["Message"] for message in topic.messages()]
+    rows = [re.search(r"\n  failed      (.*)\n  worked      (.*)\n", text).groups() for text in texts]
+    assert rows == [("1 time in a row", "last for 2012-10-01 18:00 UTC"), ("2 times in a row", "last for 2012-10-01 18:00 UTC"),
+                    ("2 times in a row before that", "last for 2012-10-01 18:00 UTC")]
+    records = {key: json.loads(content) for key, content in aws.objects(bucket).items() if key.startswith("_runs/")}
+    told = {key[-21:-5]: [(it["event"], it["ok"]) for it in record["notifications"]] for key, record in records.items()}
+    assert told == {"20121001T180000Z": [], "20121001T190000Z": [("failure", True)],
+                    "20121001T200000Z": [("failure", True)], "20121001T210000Z": [("recovery", True)]}
+
+
+def test_a_bucket_that_is_denied_is_told_although_no_run_could_begin(program, server, aws):
+    topic, bucket = Topic(aws), aws.bucket()
+    keys = aws.user([{"Effect": "Allow", "Action": "sns:Publish", "Resource": "*"}])
+    file = program.pipeline(server.url(), notify={"when": "failure", "to": topic.arn},
+                            sink={"to": f"s3://{bucket}", "catalog": None})
+    assert program.run(file, env=aws.env_of(keys)).status == FAILED
+    message, = topic.messages()
+    assert message["Subject"].startswith("weather FAILED: ") and "AccessDenied" in message["Message"]
+    assert aws.keys_of(bucket) == []
