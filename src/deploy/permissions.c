@@ -173,8 +173,10 @@ static void add_catalog(struct making *m)
     add_tables(m, add_glue(m, "glue:CreateTable", "makes the table, once"), false);
     add_tables(m, add_glue(m, "glue:UpdateTable", "adds a new column, changes a description"), false);
     (void)add_glue(m, "glue:CreateDatabase", "makes the database, once");
-    if (s->partitions.count && !lp_glue_project(s, &projection))
-        add_tables(m, add_glue(m, "glue:BatchCreatePartition", "names the folders of new rows"), true);
+    if (!s->partitions.count || lp_glue_project(s, &projection)) return;
+    add_tables(m, add_glue(m, "glue:BatchCreatePartition", "names the folders of new rows"), true);
+    add_tables(m, add_glue(m, "glue:BatchGetPartition", "compares folders that are named already with the table"), true);
+    add_tables(m, add_glue(m, "glue:BatchUpdatePartition", "adds a new column to them"), true);
 }
 
 /* ---- who is told, and secrets ---- */

@@ -3,9 +3,8 @@
 
 #include <stdlib.h>
 
-#define TRIES           5   /* while others change the same table */
-#define PARTITION_BATCH 100 /* as many as Glue takes at once */
-#define ANSWER_BYTES    ((size_t)16 << 20)
+#define TRIES        5 /* while others change the same table */
+#define ANSWER_BYTES ((size_t)16 << 20)
 
 struct entry {
     struct lp_buf answer;
@@ -222,8 +221,7 @@ static bool is_nothing(const json_t *v)
            (json_is_array(v) && !json_array_size(v)) || (json_is_object(v) && !json_object_size(v));
 }
 
-/* Does `there` say all that `wanted` says? What else it says is somebody else's business. */
-static bool covers(const json_t *there, const json_t *wanted)
+bool lp_glue_covers(const json_t *there, const json_t *wanted)
 {
     const char *key;
     json_t *member;
@@ -231,13 +229,13 @@ static bool covers(const json_t *there, const json_t *wanted)
     if (!there || json_typeof(there) != json_typeof(wanted)) return false;
     if (json_is_object(wanted)) {
         json_object_foreach ((json_t *)(uintptr_t)wanted, key, member)
-            if (!covers(json_object_get(there, key), member)) return false;
+            if (!lp_glue_covers(json_object_get(there, key), member)) return false;
         return true;
     }
     if (!json_is_array(wanted)) return json_equal(there, wanted);
     if (json_array_size(there) != json_array_size(wanted)) return false;
     for (size_t i = 0; i < json_array_size(wanted); i++)
-        if (!covers(json_array_get(there, i), json_array_get(wanted, i))) return false;
+        if (!lp_glue_covers(json_array_get(there, i), json_array_get(wanted, i))) return false;
     return true;
 }
 
@@ -324,7 +322,7 @@ static enum lp_code bring(struct glue_catalog *g, const struct entry *e, const c
         return settle(g, create_table(g, name, wanted_text, err), again);
     }
     LP_TRY(lp_json_parse(&g->arena, lp_buf_text(wanted_text), wanted_text->len, &wanted, err));
-    if (covers(e->table, wanted)) return LP_OK;
+    if (lp_glue_covers(e->table, wanted)) return LP_OK;
     begin_body(g, &w);
     put_update(&w, e->table, wanted);
     lp_json_bool(&w, "SkipArchive", true);
@@ -341,60 +339,6 @@ static enum lp_code bring_tables(struct glue_catalog *g, bool *again, struct lp_
     if (*again || !lp_glue_is_csv(&g->shape)) return LP_OK;
     lp_glue_put_view(&g->shape, &view);
     return bring(g, &g->view, g->shape.name, &view, again, err);
-}
-
-/* ---- partitions ---- */
-
-/* An answer without an error may still be one for some of them. */
-static enum lp_code read_partition_errors(struct glue_catalog *g, struct lp_err *err)
-{
-    json_t *root;
-    size_t bad = 0;
-    const json_t *first = NULL;
-    LP_TRY(lp_json_parse(&g->arena, lp_buf_text(&g->answer), g->answer.len, &root, err));
-    const json_t *errors = json_object_get(root, "Errors");
-    for (size_t i = 0; i < json_array_size(errors); i++) {
-        const json_t *e = json_array_get(errors, i);
-        const char *code = text_of(json_object_get(e, "ErrorDetail"), "ErrorCode");
-        if (code && !strcmp(code, "AlreadyExistsException")) continue;
-        if (!bad++) first = e;
-    }
-    if (!bad) return LP_OK;
-    const json_t *detail = json_object_get(first, "ErrorDetail");
-    const char *code = text_of(detail, "ErrorCode"), *message = text_of(detail, "ErrorMessage");
-    LP_AUTO(lp_buf) values = {0};
-    lp_json_put_value(&values,
-                      json_object_get(first, "PartitionValues") ? json_object_get(first, "PartitionValues") : first);
-    return lp_fail(
-        err, LP_REMOTE,
-        "Glue table %s.%s: %zu partition%s could not be named; the first, %.200s: %.80s: %.300s; the rows are "
-        "written, run the slot again to name them",
-        g->shape.database, g->shape.files_name, bad, bad == 1 ? "" : "s", lp_buf_text(&values), code ? code : "no code",
-        message ? message : "no message");
-}
-
-static enum lp_code name_partitions(struct glue_catalog *g, const char *const *partitions, size_t count,
-                                    struct lp_err *err)
-{
-    for (size_t done = 0; done < count; done += PARTITION_BATCH) {
-        struct lp_json_writer w;
-        begin_body(g, &w);
-        lp_json_text(&w, "TableName", g->shape.files_name);
-        lp_json_open(&w, "PartitionInputList", '[');
-        for (size_t i = done; i < count && i < done + PARTITION_BATCH; i++) {
-            LP_AUTO(lp_buf) input = {0};
-            lp_glue_put_partition(&g->shape, partitions[i], &input);
-            if (i > done) lp_buf_putc(w.out, ',');
-            lp_buf_put(w.out, lp_buf_text(&input), input.len);
-            if (input.failed) w.out->failed = input.failed;
-        }
-        w.more = true;
-        lp_json_close(&w, ']');
-        lp_json_close(&w, '}');
-        LP_TRY(call(g, "BatchCreatePartition", g->shape.files_name, &g->answer, err));
-        LP_TRY(read_partition_errors(g, err));
-    }
-    return LP_OK;
 }
 
 static enum lp_code publish(struct lp_catalog *c, const struct lp_table *t, const char *const *partitions, size_t count,
@@ -414,7 +358,7 @@ static enum lp_code publish(struct lp_catalog *c, const struct lp_table *t, cons
                        "Glue table %s.%s: others keep changing it; the rows are written, run the slot again",
                        g->shape.database, g->shape.name);
     bool named = t->layout->sink->partitions.count && g->shape.registers;
-    return named ? name_partitions(g, partitions, count, err) : LP_OK;
+    return named ? lp_glue_name_partitions(&g->shape, &g->glue, partitions, count, err) : LP_OK;
 }
 
 static void glue_free(struct lp_catalog *c)

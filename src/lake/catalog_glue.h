@@ -48,12 +48,20 @@ bool lp_glue_is_csv(const struct lp_glue_shape *s);
 void lp_glue_put_files(const struct lp_glue_shape *s, struct lp_buf *out);
 void lp_glue_put_view(const struct lp_glue_shape *s, struct lp_buf *out);
 void lp_glue_put_view_sql(const struct lp_glue_shape *s, struct lp_buf *out);
-/* A PartitionInput for "dt=2012-10-01/". */
+/* ["2012-10-01"] for "dt=2012-10-01/", and a PartitionInput. */
+void lp_glue_put_values(struct lp_json_writer *w, const char *key, const char *partition);
 void lp_glue_put_partition(const struct lp_glue_shape *s, const char *partition, struct lp_buf *out);
 /* "s3://bucket/prefix/weather/" */
 void lp_glue_put_location(const struct lp_glue_shape *s, struct lp_buf *out);
 /* "°F; Air temperature at 2 m", as long as Glue takes it. */
 void lp_glue_put_comment(const struct lp_column *c, struct lp_buf *out);
+
+/* Does `there` say all that `wanted` says? What else it says is somebody else's business. */
+bool lp_glue_covers(const json_t *there, const json_t *wanted);
+/* Makes the partitions known. One that is there already gets the columns that came since, or readers would not see them
+ * in its new files (catalog_glue_parts.c). */
+enum lp_code lp_glue_name_partitions(const struct lp_glue_shape *s, const struct lp_glue *glue,
+                                     const char *const *partitions, size_t count, struct lp_err *err) LP_CHECKED;
 
 /* How a reader computes the partitions. */
 struct lp_glue_projection {

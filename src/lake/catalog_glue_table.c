@@ -306,18 +306,23 @@ static void put_value(struct lp_json_writer *w, const char *from, size_t len)
     if (value.failed) w->out->failed = value.failed;
 }
 
+void lp_glue_put_values(struct lp_json_writer *w, const char *key, const char *partition)
+{
+    lp_json_open(w, key, '[');
+    for (const char *at = partition; *at;) {
+        const char *value = strchr(at, '='), *end = strchr(at, '/');
+        if (!value || !end) break;
+        put_value(w, value + 1, (size_t)(end - value - 1));
+        at = end + 1;
+    }
+    lp_json_close(w, ']');
+}
+
 void lp_glue_put_partition(const struct lp_glue_shape *s, const char *partition, struct lp_buf *out)
 {
     struct lp_json_writer w = {.out = out};
     lp_json_open(&w, NULL, '{');
-    lp_json_open(&w, "Values", '[');
-    for (const char *at = partition; *at;) {
-        const char *value = strchr(at, '='), *end = strchr(at, '/');
-        if (!value || !end) break;
-        put_value(&w, value + 1, (size_t)(end - value - 1));
-        at = end + 1;
-    }
-    lp_json_close(&w, ']');
+    lp_glue_put_values(&w, "Values", partition);
     put_storage(&w, s, partition);
     lp_json_open(&w, "Parameters", '{');
     lp_json_close(&w, '}');

@@ -223,6 +223,18 @@ def test_partitions_are_named_in_hundreds(program, server, aws, lake):
     assert {part["Values"][0] for page in pages for part in page["Partitions"]} == set(cities)
 
 
+def test_a_partition_that_gets_new_files_gets_the_new_column_too(program, server, aws, lake):
+    assert collect(program, server, aws, partition={"place": "city"}).status == OK
+    assert collect(program, server, aws, {**USUAL, **WIND}, slot="2012-10-02T18:00:00Z", partition={"place": "city"}).status == OK
+    parts = aws.client("glue").get_partitions(DatabaseName="weather", TableName="weather_text")["Partitions"]
+    assert len(parts) == 5
+    for part in parts:
+        assert [c["Name"] for c in part["StorageDescriptor"]["Columns"]] == ["city", "temperature", "humidity", "wind"]
+    aws.proxy.calls.clear()
+    assert collect(program, server, aws, {**USUAL, **WIND}, slot="2012-10-03T18:00:00Z", partition={"place": "city"}).status == OK
+    assert aws.proxy.operations("glue") == ["GetTable", "GetTable", "BatchCreatePartition", "BatchGetPartition"]
+
+
 def test_a_partition_that_is_refused_within_a_good_answer_fails_the_run_and_the_next_mends_it(program, server, aws, lake):
     aws.proxy.fault(json_answer({"Errors": [
         {"PartitionValues": ["Dallas"], "ErrorDetail": {"ErrorCode": "InternalServiceException", "ErrorMessage": "not now"}},

@@ -129,6 +129,45 @@ static enum lp_code glue_partitions(struct memory_glue *g, const json_t *body, s
     return LP_OK;
 }
 
+/* Index of a partition with these values; partition_count when there is none. */
+static size_t glue_find_partition(const struct memory_glue *g, const json_t *values)
+{
+    char *text = glue_text(values);
+    size_t i = 0;
+    while (i < g->partition_count && strncmp(g->partitions[i] + 10, text, strlen(text))) i++;
+    free(text);
+    return i;
+}
+
+static void glue_get_partitions(struct memory_glue *g, const json_t *body, struct lp_buf *answer)
+{
+    const json_t *list = json_object_get(body, "PartitionsToGet");
+    bool more = false;
+    lp_buf_puts(answer, "{\"Partitions\":[");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        size_t at = glue_find_partition(g, json_object_get(json_array_get(list, i), "Values"));
+        if (at == g->partition_count) continue;
+        lp_buf_printf(answer, "%s%s", more ? "," : "", g->partitions[at]);
+        more = true;
+    }
+    lp_buf_puts(answer, "],\"UnprocessedKeys\":[]}");
+}
+
+static void glue_update_partitions(struct memory_glue *g, const json_t *body, struct lp_buf *answer)
+{
+    const json_t *list = json_object_get(body, "Entries");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        size_t at = glue_find_partition(g, json_object_get(json_array_get(list, i), "PartitionValueList"));
+        free(g->partitions[at]);
+        g->partitions[at] = glue_text(json_object_get(json_array_get(list, i), "PartitionInput"));
+        g->partition_updates++;
+    }
+    lp_buf_puts(answer, g->partition_fault
+                            ? "{\"Errors\":[{\"PartitionValueList\":[\"x\"],\"ErrorDetail\":{\"ErrorCode\":"
+                              "\"InternalServiceException\",\"ErrorMessage\":\"as told\"}}]}"
+                            : "{}");
+}
+
 static enum lp_code glue_call(void *who, const char *operation, const struct lp_buf *body, struct lp_buf *answer,
                               char code[LP_GLUE_CODE_BYTES], struct lp_err *err)
 {
@@ -146,6 +185,8 @@ static enum lp_code glue_call(void *who, const char *operation, const struct lp_
     if (!strcmp(operation, "CreateTable")) return glue_create(g, root, code, err);
     if (!strcmp(operation, "UpdateTable")) return glue_update(g, root, code, err);
     if (!strcmp(operation, "BatchCreatePartition")) return glue_partitions(g, root, answer, code, err);
+    if (!strcmp(operation, "BatchGetPartition")) return glue_get_partitions(g, root, answer), LP_OK;
+    if (!strcmp(operation, "BatchUpdatePartition")) return glue_update_partitions(g, root, answer), LP_OK;
     if (strcmp(operation, "CreateDatabase")) return glue_error(code, "UnknownOperationException", err);
     if (g->database) return glue_error(code, "AlreadyExistsException", err);
     g->database = strdup(glue_member(json_object_get(root, "DatabaseInput"), "Name"));

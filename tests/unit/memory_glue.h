@@ -22,7 +22,7 @@ struct memory_glue {
     struct memory_glue_table tables[4];
     size_t table_count;
     char *partitions[1000]; /* PartitionInputs, in their order */
-    size_t partition_count;
+    size_t partition_count, partition_updates;
     struct lp_buf calls;                      /* "GetTable GetTable CreateTable " */
     struct lp_buf update;                     /* the last UpdateTable that was taken */
     const char *fault_operation, *fault_code; /* the next calls of this operation fail so */

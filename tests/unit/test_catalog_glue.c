@@ -342,6 +342,29 @@ static void partitions_that_glue_refuses_within_a_good_answer_are_told(void **st
     assert_int_equal(g->partition_count, 3);
 }
 
+/* A partition that does not know a column hides it from its readers, in new files too. */
+static void a_partition_that_gets_new_files_gets_the_new_columns(void **state)
+{
+    static const char *const partitions[] = {"place=a%2Fb/year=2012/", "place=c/year=2012/"};
+    struct memory_glue *g = *state;
+    assert_ok(try_publish(state, by_place(), partitions, 2));
+    lp_buf_clear(&g->calls);
+    assert_ok(try_publish(state, by_place(), partitions, 2));
+    assert_calls(state, "GetTable BatchCreatePartition BatchGetPartition ");
+    struct definition *d = by_place();
+    d->columns.list[d->columns.count++] = (struct lp_column){.name = "rain", .type = LP_TYPE_DOUBLE, .nullable = true};
+    assert_ok(try_publish(state, d, partitions, 1));
+    assert_calls(state, "GetTable UpdateTable BatchCreatePartition BatchGetPartition BatchUpdatePartition ");
+    assert_int_equal(g->partition_updates, 1);
+    assert_says(g->partitions[0], "\"Values\":[\"a/b\",\"2012\"]|\"Name\":\"rain\"");
+    assert_null(strstr(g->partitions[1], "rain")); /* its files hold none */
+    d = by_place();
+    d->columns.list[d->columns.count++] = (struct lp_column){.name = "rain", .type = LP_TYPE_DOUBLE, .nullable = true};
+    g->partition_fault = "nothing";
+    assert_int_equal(try_publish(state, d, partitions, 2), LP_REMOTE);
+    assert_says(err.text, "1 partition could not be named|InternalServiceException");
+}
+
 static void the_text_table_of_csv_has_the_partitions(void **state)
 {
     static const char *const partitions[] = {"place=x/year=2012/"};
@@ -639,6 +662,7 @@ int main(void)
         TEST(projection_that_somebody_switched_off_stays_off),
         TEST(partitions_are_named_in_hundreds_with_their_values_and_folders),
         TEST(partitions_that_glue_refuses_within_a_good_answer_are_told),
+        TEST(a_partition_that_gets_new_files_gets_the_new_columns),
         TEST(the_text_table_of_csv_has_the_partitions),
         TEST(a_table_without_partitions_names_none),
         TEST(what_somebody_else_made_is_left_alone),
