@@ -74,31 +74,31 @@ static void put_findings(const struct lp_style *s, const struct lp_diagnosis *d,
     }
 }
 
-static void put_policies(const struct lp_style *s, const struct lp_diagnosis *d, struct lp_buf *out)
+static void put_policy(const struct lp_style *s, const struct lp_diagnosis *d, enum lp_verdict of, const char *heading,
+                       struct lp_buf *out)
 {
     LP_AUTO(lp_buf) policy = {0};
-    const char *whom = d->arn ? d->arn : "the user or role";
-    if (lp_diagnosis_put_policy(d, LP_VERDICT_MISSING, &policy))
-        lp_buf_printf(out, "\n%sWhat is missing, as a policy for %s%s\n%s\n", s->bold, whom, s->plain,
-                      lp_buf_text(&policy));
-    lp_buf_clear(&policy);
-    if (d->problem || !lp_diagnosis_put_policy(d, LP_VERDICT_UNKNOWN, &policy)) return;
-    lp_buf_printf(out, "\n%sWhat could not be tried, should it be missing%s\n%s\n", s->bold, s->plain,
-                  lp_buf_text(&policy));
+    if (lp_diagnosis_put_policy(d, of, &policy))
+        lp_buf_printf(out, "\n%s%s%s\n%s\n", s->bold, heading, s->plain, lp_buf_text(&policy));
+    if (policy.failed) out->failed = policy.failed;
 }
 
 static void put_report(struct lp_cli *c, const struct lp_diagnosis *d, struct lp_buf *out)
 {
     const struct lp_style *s = &c->out;
     bool well = lp_diagnosis_is_well(d);
-    LP_AUTO(lp_buf) headline = {0};
+    LP_AUTO(lp_buf) headline = {0}, missing = {0};
     lp_diagnosis_put_headline(d, &headline);
+    if (headline.failed) out->failed = headline.failed;
     lp_buf_printf(out, "%s%s%s ", well ? s->green : s->red, well ? s->ok : s->bad, s->plain);
     put_words(s, lp_buf_text(&headline), 2, out);
     lp_buf_putc(out, '\n');
     put_account(s, d, out);
     put_findings(s, d, out);
-    put_policies(s, d, out);
+    lp_buf_printf(&missing, "What is missing, as a policy for %s", d->arn ? d->arn : "the user or role");
+    put_policy(s, d, LP_VERDICT_MISSING, lp_buf_text(&missing), out);
+    if (!d->problem) put_policy(s, d, LP_VERDICT_UNKNOWN, "What could not be tried, should it be missing", out);
+    if (missing.failed) out->failed = missing.failed;
 }
 
 /* ---- --json ---- */
@@ -144,6 +144,7 @@ static enum lp_code put_json(const struct lp_diagnosis *d, struct lp_buf *out, s
     char expires[LP_TIME_TEXT_BYTES];
     LP_AUTO(lp_buf) headline = {0};
     lp_diagnosis_put_headline(d, &headline);
+    LP_TRY(lp_buf_code(&headline, "the summary", err));
     lp_json_open(&w, NULL, '{');
     lp_json_text(&w, "pipeline", d->pipeline);
     lp_json_bool(&w, "well", lp_diagnosis_is_well(d));

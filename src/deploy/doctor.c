@@ -81,8 +81,16 @@ static enum lp_code ask_who(struct lp_examination *x, struct lp_err *err)
     if (!judged && code && !x->d->problem)
         judged = lp_finding_add(x, LP_VERDICT_UNKNOWN, "sts:GetCallerIdentity",
                                 lp_examination_text(x, "the account is not known: %s", local.text), err);
+    x->silence = NULL; /* without STS the account is not known, and all else goes on */
     lp_aws_reply_release(&reply);
     return judged;
+}
+
+/* Until STS says better. */
+static const char *partition_of(const char *region)
+{
+    if (!strncmp(region, "cn-", 3)) return "aws-cn";
+    return !strncmp(region, "us-gov-", 7) ? "aws-us-gov" : "aws";
 }
 
 static enum lp_code find_keys(struct lp_examination *x, struct lp_err *err)
@@ -92,6 +100,7 @@ static enum lp_code find_keys(struct lp_examination *x, struct lp_err *err)
     LP_TRY(lp_aws_identify(x->aws, &d->keys, err));
     LP_TRY(lp_aws_region(x->aws, &region, err));
     d->account.region = lp_examination_text(x, "%s", region);
+    d->account.partition = partition_of(region);
     LP_TRY(note_endpoint(x, "sts", err));
     for (size_t i = 0; i < d->needs.count; i++) LP_TRY(note_endpoint(x, d->needs.list[i].service, err));
     return LP_OK;
@@ -107,7 +116,7 @@ static enum lp_code add_permission(struct lp_examination *x, size_t i, struct lp
     if (need->own_key && verdict != LP_VERDICT_MISSING) return LP_OK;
     const char *of = need->of ? lp_examination_text(x, " (%s)", need->of) : "";
     const char *text = lp_examination_text(x, "%s%s", need->why, of);
-    if (verdict == LP_VERDICT_MISSING) 
+    if (verdict == LP_VERDICT_MISSING)
         text = lp_examination_text(x, "refused; %s%s%s", text, t->text ? "; " : "", t->text ? t->text : "");
     else if (verdict == LP_VERDICT_UNKNOWN)
         text = lp_examination_text(x, "%s; %s", text, t->text ? t->text : "not tried");

@@ -1,6 +1,7 @@
 /* What a pipeline needs of this machine. */
 #include "aws/secret_place.h"
 #include "deploy/examination.h"
+#include "lake/duckdb_program.h"
 #include "lake/store.h"
 
 #include <errno.h>
@@ -24,7 +25,9 @@ static void cut_to_what_is_there(char *path)
     }
 }
 
-static enum lp_code check_folder(struct lp_examination *x, const char *name, const char *folder, struct lp_err *err)
+/* shown: the folder, or the file that will be in it. */
+static enum lp_code check_folder(struct lp_examination *x, const char *name, const char *folder, const char *shown,
+                                 struct lp_err *err)
 {
     char path[4096];
     struct stat s;
@@ -35,13 +38,13 @@ static enum lp_code check_folder(struct lp_examination *x, const char *name, con
                       : !S_ISDIR(s.st_mode)       ? "it is not a folder"
                       : access(path, W_OK | X_OK) ? strerror(errno)
                                                   : NULL;
-    if (!why) return lp_finding_add(x, LP_VERDICT_FINE, name, lp_examination_text(x, "%s can be written", folder), err);
+    if (!why) return lp_finding_add(x, LP_VERDICT_FINE, name, lp_examination_text(x, "%s can be written", shown), err);
     return lp_finding_add(
         x, LP_VERDICT_MISSING, name,
         lp_examination_text(x,
                             "%s cannot be written: %s (%s); name another folder, or give this user the "
                             "right to write there",
-                            folder, why, path),
+                            shown, why, path),
         err);
 }
 
@@ -83,6 +86,18 @@ static enum lp_code check_certificates(struct lp_examination *x, struct lp_err *
         err);
 }
 
+/* Runs do without it. */
+static enum lp_code check_duckdb(struct lp_examination *x, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) program = {0};
+    struct lp_err local = {0};
+    enum lp_code code = lp_duckdb_find(&program, &local);
+    if (code == LP_NOMEM || code == LP_CANCELLED) return lp_fail(err, code, "%s", local.text);
+    if (!code) return lp_finding_add(x, LP_VERDICT_FINE, "duckdb", "the shell that query asks is there", err);
+    return lp_finding_add(x, LP_VERDICT_UNKNOWN, "duckdb",
+                          lp_examination_text(x, "only query needs it: %s", local.text), err);
+}
+
 enum lp_code lp_examine_here(struct lp_examination *x, struct lp_err *err)
 {
     const struct lp_pipeline *p = x->p;
@@ -90,7 +105,9 @@ enum lp_code lp_examine_here(struct lp_examination *x, struct lp_err *err)
     LP_TRY(check_secret(x, p->source.auth.secret, err));
     for (size_t i = 0; i < p->notify.to.count; i++) LP_TRY(check_secret(x, p->notify.to.list[i].secret, err));
     LP_TRY(check_certificates(x, err));
+    LP_TRY(check_duckdb(x, err));
+    if (!temporary) temporary = "/tmp";
     /* Uploads that wait lie in a file. */
-    if (lp_store_is_s3(p->sink.root)) return check_folder(x, "TMPDIR", temporary ? temporary : "/tmp", err);
-    return check_folder(x, "sink.to", p->sink.root, err);
+    if (lp_store_is_s3(p->sink.root)) return check_folder(x, "TMPDIR", temporary, temporary, err);
+    return check_folder(x, "sink.to", p->sink.root, p->sink.to, err);
 }

@@ -254,7 +254,8 @@ static void note_owner(struct bucket *b)
     struct lp_trial *t = lp_trial_of(b->x, "s3:ListBucket", NULL);
     const char *owner = b->store->options.expected_bucket_owner;
     if (owner && t->verdict == LP_VERDICT_MISSING)
-        t->text = lp_examination_text(b->x, "or the bucket does not belong to %s (sink.s3.expected_bucket_owner)", owner);
+        t->text =
+            lp_examination_text(b->x, "or the bucket does not belong to %s (sink.s3.expected_bucket_owner)", owner);
 }
 
 static enum lp_code try_all(struct bucket *b)

@@ -85,10 +85,13 @@ static enum lp_code try_topic(struct lp_examination *x, const struct lp_permissi
 
 /* ---- secrets ---- */
 
-/* Services say in their own words that a key was refused to them. */
-static bool speaks_of_key(const char *text)
+/* Where no action is named, services say in their own words that a key was refused to them. */
+static bool speaks_of_key(const char *text, const char *place)
 {
-    return strcasestr(text, "kms") || strcasestr(text, "ciphertext");
+    const char *words = strstr(text, place), *action = strstr(text, "to perform: ");
+    if (action) return !strncmp(action + strlen("to perform: "), "kms:", 4);
+    words = words ? words + strlen(place) : text;
+    return strcasestr(words, "kms") || strcasestr(words, "ciphertext");
 }
 
 /* Read for real, as a run reads it; the value is masked from then on, and not kept here. */
@@ -99,7 +102,7 @@ static enum lp_code try_secret(struct lp_examination *x, const struct lp_permiss
     const char *value;
     enum lp_code code = lp_aws_secret(x->aws, need->of, &value, &local);
     if (code == LP_NOMEM || code == LP_CANCELLED || code == LP_BUG) return lp_fail(err, code, "%s", local.text);
-    if (code == LP_AUTH && !speaks_of_key(local.text)) {
+    if (code == LP_AUTH && !speaks_of_key(local.text, need->of)) {
         lp_trial_set_refused(t, LP_ALL_RESOURCES);
     } else if (code == LP_AUTH) {
         lp_trial_set_fine(t);

@@ -63,6 +63,7 @@ static const char *literal(struct making *m, const char *name)
         if (strchr("*?$", *name)) lp_buf_printf(&out, "${%c}", *name);
         else lp_buf_putc(&out, *name);
     }
+    m->starved |= out.failed;
     return TEXT(m, "%s", lp_buf_text(&out));
 }
 
@@ -192,12 +193,22 @@ static void add_topics(struct making *m)
     }
 }
 
+/* Keys lie where the secret does. */
+static const char *keys_beside(struct making *m, const char *arn)
+{
+    if (!strncmp(arn, ARN, strlen(ARN))) return ARN "kms" HERE "key/*";
+    const char *service = strchr(arn + strlen("arn:"), ':'), *region = service ? strchr(service + 1, ':') : NULL;
+    const char *account = region ? strchr(region + 1, ':') : NULL, *rest = account ? strchr(account + 1, ':') : NULL;
+    if (!rest) return ARN "kms" HERE "key/*";
+    return TEXT(m, "%.*s:kms%.*s:key/*", (int)(service - arn), arn, (int)(rest - region), region);
+}
+
 static void add_decrypt(struct making *m, const char *place, const char *context, const char *arn)
 {
     struct lp_permission *x = add(m, "kms", "kms:Decrypt", "decrypts the secret, which has a key of its own");
     x->of = place;
     x->own_key = true;
-    add_resource(x, ARN "kms" HERE "key/*");
+    add_resource(x, keys_beside(m, arn));
     set_condition(x, "StringLike", TEXT(m, "kms:EncryptionContext:%s", context), arn);
 }
 

@@ -12,7 +12,7 @@ import pytest
 from harness import behaviours as b
 from harness.aws import ACCOUNT, ALL
 from harness.aws_faults import query_answer, s3_error, slow_down
-from harness.hiding import AWS_SECRET, AWS_TOKEN
+from harness.hiding import AWS_SECRET, AWS_TOKEN, SECRET
 from harness.iam import KEY, Judge, matches
 from harness.runner import FAILED, GATE, OK, USAGE
 
@@ -111,9 +111,10 @@ def test_a_pipeline_that_needs_no_aws_is_told_so(program, server):
     lines = result.stdout.splitlines()
     assert (result.status, result.stderr) == (OK, "")
     assert lines[0] == "✓ weather needs nothing from AWS, and what it needs here is there"
-    assert lines[2:] == ["✓ env:OPENWEATHER_API_KEY  the secret is there", lines[3],
+    assert lines[2:] == ["✓ env:OPENWEATHER_API_KEY  the secret is there", *lines[3:5],
                          f"✓ sink.to                  {program.lake} can be written"]
-    assert lines[3].startswith("✓ certificates  ") and not program.lake.exists() and not server.requests
+    assert lines[3].startswith("✓ certificates  ") and lines[4].split()[1] == "duckdb"
+    assert not program.lake.exists() and not server.requests
 
 
 def test_what_is_missing_here_is_said_in_the_first_line(program, server):
@@ -349,6 +350,55 @@ def test_with_the_rights_that_moto_enforces_what_boto3_adds_is_enough(program, s
     assert found["well"] and found["not_tried_policy"] is None, found
 
 
+# Secrets that are kept at AWS.
+
+def with_secret(program, server, place):
+    return program.pipeline(server.url(), source={"auth": {"query": "appid", "secret": place}})
+
+
+@pytest.fixture
+def secrets(aws):
+    aws.client("ssm").put_parameter(Name="/weather/kms-key", Value=SECRET, Type="SecureString")
+    aws.client("secretsmanager").create_secret(Name="weather", SecretString=json.dumps({"key": SECRET}))
+
+
+PLACES = {"ssm:/weather/kms-key": ("ssm:GetParameter", "parameter/weather/kms-key"),
+          "secretsmanager:weather#key": ("secretsmanager:GetSecretValue", "secret:weather-??????")}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_secret_is_read_for_real_and_never_shown(program, server, aws, secrets, place):
+    file, action = with_secret(program, server, place), PLACES[place][0]
+    judge, found = whole_policy(program, file, aws)
+    assert of(found, "fine")[-1] == action and found["summary"] == "weather can run on AWS: 1 of 1 permission is there"
+    assert {it.split(":", 5)[5] for it in resources(judge.policies, action)} == {PLACES[place][1]}
+    assert SECRET not in json.dumps(found) and SECRET not in doctor(program, file, aws).stdout
+    judge.used.clear()
+    collect(program, file, aws, "2012-10-01T18:00:00Z")
+    assert set(judge.used) == {action}
+    judge.policies = []
+    found = examine(program, file, aws)
+    assert of(found, "missing") == [action] and actions([found["missing_policy"]]) == {action}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_key_of_a_secret_is_named_when_it_alone_is_refused(program, server, aws, secrets, place):
+    file, action = with_secret(program, server, place), PLACES[place][0]
+    judge, _ = whole_policy(program, file, aws)
+    judge.decrypts_secrets = True
+    found = examine(program, file, aws)
+    assert of(found, "missing") == ["kms:Decrypt"] and action in of(found, "fine")
+    assert resources([found["missing_policy"]], "kms:Decrypt") == {f"arn:aws:kms:us-west-2:{ACCOUNT}:key/*"}
+    judge.policies.append(found["missing_policy"])
+    assert examine(program, file, aws)["well"]
+
+
+def test_a_secret_that_is_not_there_is_told(program, server, aws):
+    found = examine(program, with_secret(program, server, "ssm:/nowhere"), aws)
+    assert found["summary"].startswith("weather is not ready: the secret ssm:/nowhere: ") and not found["well"]
+    assert of(found, "fine")[-1] == "ssm:GetParameter" and found["missing_policy"] is None
+
+
 # What no permission mends.
 
 def first_line(program, file, aws, **named):
@@ -359,7 +409,7 @@ def first_line(program, file, aws, **named):
 
 def test_without_credentials_it_says_what_to_do(program, server, aws, bucket):
     line = first_line(program, pipeline(program, server), aws, env=aws.env_of(None))
-    assert line.startswith("✗ weather cannot run on AWS: no AWS credentials were found; set AWS_ACCESS_KEY_ID and")
+    assert line.startswith("✗ weather cannot run on AWS: no AWS credentials were found") and "; set AWS_ACCESS_KEY_ID and" in line
     assert aws.proxy.calls == []
 
 
@@ -432,6 +482,16 @@ def test_an_endpoint_that_cannot_be_reached_is_named(program, server, aws, bucke
     found = examine(program, pipeline(program, server), aws, env=env)
     assert verdicts(found)["s3"] == "missing" and verdicts(found)["s3:PutObject"] == "not tried"
     assert verdicts(found)["glue:GetTable"] == "fine" and verdicts(found)["sns:Publish"] == "fine"
+
+
+def test_without_sts_the_account_stays_open_and_all_else_is_tried(program, server, aws, bucket, closed_port):
+    file = pipeline(program, server)
+    judge = Judge(aws, [])
+    found = examine(program, file, aws, env={**aws.env, "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{closed_port}"})
+    assert verdicts(found)["sts:GetCallerIdentity"] == "not tried" and found["account"] is None
+    assert {"s3:ListBucket", "glue:GetTable", "sns:Publish"} <= set(of(found, "missing"))
+    assert "arn:aws:glue:us-west-2:*:catalog" in resources([found["missing_policy"]], "glue:GetTable")
+    assert judge.principals == []
 
 
 def test_a_clock_that_is_off_is_told(program, server, aws, bucket):

@@ -191,7 +191,7 @@ static void a_secret_at_aws_may_be_read_and_its_key_used_for_it_alone(void **sta
         {"ssm:key:3", "ssm:GetParameter", "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/key\n",
          "parameter/key"},
         {"ssm:arn:aws:ssm:us-east-1:111122223333:parameter/k", "ssm:GetParameter",
-         "arn:aws:ssm:us-east-1:111122223333:parameter/k\n", "us-east-1:111122223333:parameter/k"},
+         "arn:aws:ssm:us-east-1:111122223333:parameter/k\n", "arn:aws:kms:us-east-1:111122223333:key/*\nStringLike"},
         {"secretsmanager:weather#api_key", "secretsmanager:GetSecretValue",
          "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:weather-??????\n",
          "kms:EncryptionContext:SecretARN arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:weather-??????"},
