@@ -13,6 +13,7 @@ static void put_heading(const struct lp_style *s, const char *word, struct lp_bu
 /* Who asks, where. */
 static void put_account(const struct lp_style *s, const struct lp_diagnosis *d, struct lp_buf *out)
 {
+    size_t width = 0;
     if (d->arn) {
         put_heading(s, "as", out);
         lp_buf_printf(out, "%s\n", d->arn);
@@ -30,9 +31,11 @@ static void put_account(const struct lp_style *s, const struct lp_diagnosis *d, 
         put_heading(s, "region", out);
         lp_buf_printf(out, "%s\n", d->account.region);
     }
+    for (size_t i = 0; i < d->endpoint_count; i++)
+        if (strlen(d->endpoints[i].service) > width) width = strlen(d->endpoints[i].service);
     for (size_t i = 0; i < d->endpoint_count; i++) {
         put_heading(s, i ? "" : "asks", out);
-        lp_buf_printf(out, "%-15s %s\n", d->endpoints[i].service, d->endpoints[i].url);
+        lp_buf_printf(out, "%-*s  %s\n", (int)width, d->endpoints[i].service, d->endpoints[i].url);
     }
     if (d->arn || *d->keys.access_key || d->account.region) lp_buf_putc(out, '\n');
 }

@@ -130,6 +130,7 @@ static enum lp_code add_permission(struct lp_examination *x, size_t i, struct lp
     }
     LP_TRY(lp_finding_add(x, verdict, need->action, text, err));
     x->d->list[x->d->count - 1].permission = left;
+    x->d->list[x->d->count - 1].forbidden = t->forbidden;
     return LP_OK;
 }
 
@@ -235,7 +236,8 @@ bool lp_diagnosis_put_policy(const struct lp_diagnosis *d, enum lp_verdict of, s
     const struct lp_permission *list[64];
     size_t count = 0;
     for (size_t i = 0; i < d->count && count < LP_COUNT(list); i++)
-        if (d->list[i].permission && d->list[i].verdict == of) list[count++] = d->list[i].permission;
+        if (d->list[i].permission && d->list[i].verdict == of && !d->list[i].forbidden)
+            list[count++] = d->list[i].permission;
     if (count) lp_policy_put(list, count, out);
     return count;
 }

@@ -25,6 +25,7 @@ struct lp_finding {
     const char *name;                       /* "s3:PutObject", "OPENWEATHER_API_KEY" */
     const char *text;                       /* what it is for; where it is not fine: what is wrong, and what to do */
     const struct lp_permission *permission; /* with the resources that were refused; NULL: not a permission */
+    bool forbidden;                         /* a statement that allows it would not help */
 };
 
 #define LP_DOCTOR_SERVICES 8

@@ -148,6 +148,7 @@ static enum lp_code take_decision(void *who, const char *path, const char *text,
     if (!name || (strcmp(name, "/EvalDecision") && strcmp(name, "/EvalResourceDecision"))) return LP_OK;
     if (len == 7 && !memcmp(text, "allowed", 7)) lp_trial_set_fine(t);
     else lp_trial_set_refused(t, LP_ALL_RESOURCES);
+    if (len == 12 && !memcmp(text, "explicitDeny", 12)) lp_trial_set_forbidden(t);
     return LP_OK;
 }
 

@@ -20,6 +20,7 @@ struct lp_trial {
     enum lp_verdict verdict;
     const char *text;                      /* why it could not be told */
     bool refused[LP_PERMISSION_RESOURCES]; /* which of the resources */
+    bool forbidden;                        /* by a statement that denies it */
 };
 
 struct lp_examination {
@@ -42,6 +43,8 @@ enum lp_code lp_finding_add(struct lp_examination *x, enum lp_verdict verdict, c
 void lp_trial_set_fine(struct lp_trial *t);
 void lp_trial_set_unknown(struct lp_trial *t, const char *why);
 void lp_trial_set_refused(struct lp_trial *t, size_t resource); /* its index, or LP_ALL_RESOURCES */
+/* No statement that allows it helps. */
+void lp_trial_set_forbidden(struct lp_trial *t);
 /* What an answer says of the action, for one of its resources. What is wrong with all calls goes into d->problem, what with
  * all of the service into silence. Only what ends the examination comes back as a code. */
 enum lp_code lp_trial_judge(struct lp_examination *x, struct lp_trial *t, const char *action, size_t resource,

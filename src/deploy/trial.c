@@ -101,6 +101,24 @@ void lp_trial_set_refused(struct lp_trial *t, size_t resource)
     for (size_t i = 0; i < LP_PERMISSION_RESOURCES; i++) t->refused[i] |= i == resource || resource == LP_ALL_RESOURCES;
 }
 
+void lp_trial_set_forbidden(struct lp_trial *t)
+{
+    if (!t) return;
+    t->forbidden = true;
+    t->text = "a statement that denies it has to go, in a policy of the account, the organisation or the resource";
+}
+
+/* Lake Formation has rights of its own, beside those of IAM. */
+static enum lp_code note_lake_formation(struct lp_examination *x, struct lp_trial *t, const char *words,
+                                        struct lp_err *err)
+{
+    lp_trial_set_unknown(t, "refused by Lake Formation, not by IAM");
+    for (size_t i = 0; i < x->d->count; i++)
+        if (!strcmp(x->d->list[i].name, "Lake Formation")) return LP_OK;
+    return lp_finding_add(x, LP_VERDICT_MISSING, "Lake Formation",
+                          lp_examination_text(x, "Lake Formation refuses it: %s; grant it there", words), err);
+}
+
 static void refuse_key(struct lp_examination *x, struct lp_slice action)
 {
     for (size_t i = 0; i < x->d->needs.count; i++)
@@ -123,6 +141,8 @@ enum lp_code lp_trial_judge(struct lp_examination *x, struct lp_trial *t, const 
         lp_trial_set_unknown(t, lp_examination_text(x, "AWS is busy (%s)", reply->error_code));
     } else if (code != LP_AUTH) {
         lp_trial_set_fine(t);
+    } else if (strstr(reply->message, "Lake Formation")) {
+        return note_lake_formation(x, t, reply->message, err);
     } else if (named.len > 4 && !strncmp(named.at, "kms:", 4) && strncmp(action, "kms:", 4)) {
         lp_trial_set_fine(t); /* the service had nothing against it, and was refused the key itself */
         refuse_key(x, named);
@@ -131,6 +151,7 @@ enum lp_code lp_trial_judge(struct lp_examination *x, struct lp_trial *t, const 
                              lp_examination_text(x, "cannot be told before %.*s is there", (int)named.len, named.at));
     } else {
         lp_trial_set_refused(t, resource);
+        if (strstr(reply->message, "explicit deny")) lp_trial_set_forbidden(t);
     }
     return LP_OK;
 }

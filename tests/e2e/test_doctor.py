@@ -11,7 +11,7 @@ import pytest
 
 from harness import behaviours as b
 from harness.aws import ACCOUNT, ALL
-from harness.aws_faults import query_answer, s3_error, slow_down
+from harness.aws_faults import json_error, query_answer, s3_error, slow_down
 from harness.hiding import AWS_SECRET, AWS_TOKEN, SECRET
 from harness.iam import KEY, Judge, matches
 from harness.runner import FAILED, GATE, OK, USAGE
@@ -512,6 +512,23 @@ def test_a_key_that_is_not_there_is_told(program, server, aws, bucket):
     aws.proxy.fault(s3_error(400, "KMS.NotFoundException", "Invalid keyId alias/lake"), times=99, operation="CreateMultipartUpload")
     found = examine(program, pipeline(program, server, "a key by alias"), aws)
     assert found["summary"].startswith("weather is not ready: KMS.NotFoundException: Invalid keyId alias/lake; mend sink.s3.kms_key")
+
+
+def test_what_a_statement_denies_is_not_to_be_mended_by_one_that_allows(program, server, aws, bucket):
+    words = "User: me is not authorized to perform: s3:DeleteObject on resource: x with an explicit deny in a service control policy"
+    aws.proxy.fault(s3_error(403, "AccessDenied", words), times=99, operation="DeleteObject")
+    found = examine(program, pipeline(program, server), aws)
+    denied, = [it for it in found["findings"] if it["verdict"] == "missing"]
+    assert denied["name"] == "s3:DeleteObject" and "a statement that denies it has to go" in denied["text"]
+    assert found["missing_policy"] is None and not found["well"]
+
+
+def test_lake_formation_is_told_from_iam(program, server, aws, bucket):
+    words = "Insufficient Lake Formation permission(s): Required Describe on weather"
+    aws.proxy.fault(json_error(400, "AccessDeniedException", words), times=99, operation="GetTable")
+    found = examine(program, pipeline(program, server), aws)
+    assert found["summary"] == f"weather is not ready: Lake Formation refuses it: {words}; grant it there"
+    assert verdicts(found)["glue:GetTable"] == "not tried" and found["missing_policy"] is None
 
 
 def test_a_service_that_is_busy_is_not_taken_for_a_refusal(program, server, aws, bucket):
