@@ -16,8 +16,8 @@
 struct dialogue {
     const struct lp_mail *mail;
     struct lp_mail_refusals *refused;
-    size_t sent;      /* of the message */
-    size_t recipient; /* the one whose answer is awaited; LP_MAIL_RECIPIENTS: none */
+    size_t sent;                    /* of the message */
+    size_t recipient;               /* the one whose answer is awaited; LP_MAIL_RECIPIENTS: none */
     char last[LP_MAIL_REPLY_BYTES]; /* the last refusal of any command */
     char curl_error[CURL_ERROR_SIZE];
     bool to_any;

@@ -28,7 +28,8 @@ struct lp_mail {
     size_t to_count;
     const void *message; /* RFC 5322, its lines ended by CRLF */
     size_t message_len;
-    int64_t total_ms; /* from start to end; some servers greet late on purpose, so that connecting has no limit of its own */
+    /* From start to end. Some servers greet late on purpose, so connecting has no limit of its own. */
+    int64_t total_ms;
 };
 
 /* What the server said to each recipient that it refused; "" for those it took. */

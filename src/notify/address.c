@@ -125,8 +125,7 @@ const struct lp_fields lp_notify_mail_fields = {
 
 static void check_mail(struct lp_reading *r, const struct lp_node *n, const struct lp_address *a)
 {
-    if (a->user && strpbrk(a->user, "\r\n"))
-        lp_node_fault(r, n, "write the bare name", "user: it holds a line break");
+    if (a->user && strpbrk(a->user, "\r\n")) lp_node_fault(r, n, "write the bare name", "user: it holds a line break");
     if (a->user && !a->secret) lp_node_fault(r, n, "add secret: \"env:NAME\"", "mail has a user and no secret");
     if (a->secret && !a->user) lp_node_fault(r, n, "add user: NAME", "mail has a secret and no user");
 }
@@ -231,7 +230,8 @@ enum lp_code lp_webhook_check(const char *url, struct lp_err *err)
             return lp_fail(err, LP_CONFIG, "the webhook's address has a character that must be percent-encoded");
     if (host && memchr(host + 3, '@', strcspn(host + 3, "/?#")))
         return lp_fail(err, LP_CONFIG, "the webhook's address holds a user; leave it out");
-    if (strchr(url, '#')) return lp_fail(err, LP_CONFIG, "the webhook's address holds a \"#\"; leave it and the rest out");
+    if (strchr(url, '#'))
+        return lp_fail(err, LP_CONFIG, "the webhook's address holds a \"#\"; leave it and the rest out");
     if (lp_url_check(url, err)) return lp_wrap(err, LP_CONFIG, "webhook");
     return LP_OK;
 }
@@ -262,9 +262,10 @@ static const struct lp_field webhook_list[] = {
      .required = true,
      .read = read_webhook,
      .example = "\"env:SLACK_URL\"",
-     .help = "Where the address is kept, as `source.auth` says, or the address itself: `https://…`, or `http://` to this "
-             "machine. It gets JSON by POST, with a text that Slack (`text`), Discord (`content`) and Teams (`text`) "
-             "show. Redirects are not followed; 429 and 5xx are tried again for a while."},
+     .help =
+         "Where the address is kept, as `source.auth` says, or the address itself: `https://…`, or `http://` to this "
+         "machine. It gets JSON by POST, with a text that Slack (`text`), Discord (`content`) and Teams (`text`) "
+         "show. Redirects are not followed; 429 and 5xx are tried again for a while."},
 };
 const struct lp_fields lp_notify_webhook_fields = {
     "notify.to: webhook",

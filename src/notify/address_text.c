@@ -61,7 +61,8 @@ const char *lp_server_objection(const char *server, const char **remedy)
 {
     const char *after = strstr(server, "://");
     *remedy = "write it like smtps://mail.example.com or smtp://mail.example.com:587";
-    if (!after || (strncmp(server, "smtp://", 7) && strncmp(server, "smtps://", 8))) return "the server is not smtp(s)://";
+    if (!after || (strncmp(server, "smtp://", 7) && strncmp(server, "smtps://", 8)))
+        return "the server is not smtp(s)://";
     after += 3;
     if (strchr(after, '@')) {
         *remedy = "write user: NAME and secret: \"env:NAME\" beside it";

@@ -86,9 +86,7 @@ static void put_outcome(const struct lp_notice *n, struct lp_buf *out)
 static void put_subject(const struct lp_notice *n, struct lp_buf *out)
 {
     LP_AUTO(lp_buf) slot = {.max_bytes = 256}, outcome = {.max_bytes = TEXT_BYTES}, name = {.max_bytes = 1024};
-    const char *word = n->event == LP_ON_FAILURE    ? " FAILED: "
-                       : n->event == LP_ON_RECOVERY ? " works again: "
-                                                    : ": ";
+    const char *word = n->event == LP_ON_FAILURE ? " FAILED: " : n->event == LP_ON_RECOVERY ? " works again: " : ": ";
     put_cut(&name, n->pipeline, 30);
     lp_buf_puts(&slot, " (");
     put_slot(n, &slot);
@@ -308,7 +306,7 @@ void lp_message_put_ascii(const char *text, size_t max_bytes, struct lp_buf *out
     static const struct {
         uint32_t code;
         const char *ascii;
-    } near[] = {{0x2026, "..."}, {0x2022, "*"}, {0x2013, "-"}, {0x2014, "-"}, {0x2018, "'"}, {0x2019, "'"},
+    } near[] = {{0x2026, "..."}, {0x2022, "*"},  {0x2013, "-"}, {0x2014, "-"},  {0x2018, "'"},    {0x2019, "'"},
                 {0x201C, "\""},  {0x201D, "\""}, {0x00A0, " "}, {0x2192, "->"}, {0x00B0, " deg "}};
     const char *end = text + strlen(text);
     size_t before = out->len;

@@ -23,7 +23,9 @@ static size_t word_bytes(const char *at, size_t n)
     size_t bytes = 0;
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)at[i];
-        bool as_is = c == ' ' || (c < 0x80 && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/", c) && c);
+        bool as_is =
+            c == ' ' ||
+            (c < 0x80 && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/", c) && c);
         bytes += as_is ? 1 : 3;
     }
     return bytes;

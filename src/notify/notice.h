@@ -31,7 +31,7 @@ struct lp_notice_file {
 struct lp_notice {
     enum lp_notify_event event;
     const char *pipeline, *status, *run_id;
-    const char *again; /* the command that runs the slot again */
+    const char *again;      /* the command that runs the slot again */
     uint64_t shard, shards; /* shard from 0; shards 0 or 1: whole */
     int64_t slot_us, duration_ms;
     struct {

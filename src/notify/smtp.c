@@ -19,8 +19,8 @@ struct smtp {
     bool starttls;
 };
 
-static enum lp_code smtp_send(struct lp_messenger *messenger, const struct lp_notice *n, const struct lp_message *message,
-                              int64_t limit_ms, struct lp_err *err)
+static enum lp_code smtp_send(struct lp_messenger *messenger, const struct lp_notice *n,
+                              const struct lp_message *message, int64_t limit_ms, struct lp_err *err)
 {
     const struct smtp *s = (const struct smtp *)messenger;
     const struct lp_address *a = s->address;

@@ -76,8 +76,8 @@ static void put_body(const struct sns *s, const struct lp_notice *n, const struc
     if (subject.failed) out->failed = subject.failed;
 }
 
-static enum lp_code sns_send(struct lp_messenger *messenger, const struct lp_notice *n, const struct lp_message *message,
-                             int64_t limit_ms, struct lp_err *err)
+static enum lp_code sns_send(struct lp_messenger *messenger, const struct lp_notice *n,
+                             const struct lp_message *message, int64_t limit_ms, struct lp_err *err)
 {
     const struct sns *s = (const struct sns *)messenger;
     struct lp_aws_reply reply = {0};

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#define ATTEMPT_MS 10000
+#define ATTEMPT_MS  10000
 #define REPLY_BYTES ((size_t)64 * 1024)
 
 struct webhook {
@@ -28,11 +28,12 @@ static enum lp_code refuse(const struct lp_http_reply *r, const char *why, struc
     LP_AUTO(lp_buf) said = {.max_bytes = 4096};
     bool later = lp_retry_outcome(r->outcome, r->status);
     if (r->outcome == LP_HTTP_REDIRECT_REFUSED)
-        return lp_fail(err, LP_REMOTE, "the webhook answers %d, a redirect, which is not followed; name the address that it leads to",
+        return lp_fail(err, LP_REMOTE,
+                       "the webhook answers %d, a redirect, which is not followed; name the address that it leads to",
                        r->status);
     if (r->outcome != LP_HTTP_ANSWERED)
-        return lp_fail(err, later ? LP_BUSY : LP_REMOTE, "the webhook cannot be told: %s%s%s", r->error, *why ? "; " : "",
-                       why);
+        return lp_fail(err, later ? LP_BUSY : LP_REMOTE, "the webhook cannot be told: %s%s%s", r->error,
+                       *why ? "; " : "", why);
     put_reply(r, &said);
     if (r->status == 401 || r->status == 403 || r->status == 404 || r->status == 410)
         return lp_fail(err, LP_AUTH, "the webhook answers %d%s; see whether its address is still valid", r->status,

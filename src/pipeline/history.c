@@ -5,9 +5,9 @@
 
 #include <stdio.h>
 
-#define RECORD_BYTES  ((size_t)32 << 20)
-#define SLOT_BYTES    16 /* 20261122T180000Z */
-#define NEAR_US       (3 * LP_DAY_US)
+#define RECORD_BYTES ((size_t)32 << 20)
+#define SLOT_BYTES   16 /* 20261122T180000Z */
+#define NEAR_US      (3 * LP_DAY_US)
 
 enum verdict { UNKNOWN, WORKED, PARTLY, FAILED };
 
@@ -21,7 +21,11 @@ static enum lp_code read_verdict(struct lp_store *store, const char *key, enum v
     if (!code) code = lp_json_parse(&arena, lp_buf_text(&text), text.len, &record, err);
     if (code) return code == LP_NOTFOUND || code == LP_DATA || code == LP_LIMIT ? LP_OK : code;
     const char *status = json_string_value(json_object_get(record, "status"));
-    if (status) *out = !strcmp(status, "ok") ? WORKED : !strcmp(status, "partial") ? PARTLY : !strcmp(status, "failed") ? FAILED : UNKNOWN;
+    if (status)
+        *out = !strcmp(status, "ok")        ? WORKED
+               : !strcmp(status, "partial") ? PARTLY
+               : !strcmp(status, "failed")  ? FAILED
+                                            : UNKNOWN;
     return LP_OK;
 }
 

@@ -58,10 +58,10 @@ static void the_slots_before_decide(void **state)
         bool recovers;
         uint64_t failed;
         int64_t worked; /* hours ago; 0: never */
-    } cases[] = {{"", false, 0, 0},       {"o", false, 0, 1},     {"f", true, 1, 0},       {"of", true, 1, 2},
-                 {"offf", true, 3, 4},    {"fffo", false, 0, 1},  {"ofp", true, 0, 1},     {"op", false, 0, 1},
-                 {"ofpp", true, 0, 1},    {"pf", true, 1, 2},     {"p", false, 0, 1},      {"of..f..", true, 2, 7},
-                 {"o..", false, 0, 3},    {"fpf", true, 1, 2},    {"ofofof", true, 1, 2}};
+    } cases[] = {{"", false, 0, 0},    {"o", false, 0, 1},    {"f", true, 1, 0},     {"of", true, 1, 2},
+                 {"offf", true, 3, 4}, {"fffo", false, 0, 1}, {"ofp", true, 0, 1},   {"op", false, 0, 1},
+                 {"ofpp", true, 0, 1}, {"pf", true, 1, 2},    {"p", false, 0, 1},    {"of..f..", true, 2, 7},
+                 {"o..", false, 0, 3}, {"fpf", true, 1, 2},   {"ofofof", true, 1, 2}};
     for (size_t i = 0; i < LP_COUNT(cases); i++) {
         struct lp_store *s = store_of(cases[i].story);
         struct lp_history h = history_of(s);

@@ -62,7 +62,8 @@ static void say(int fd, const char *text)
 static void hang(int fd)
 {
     char byte;
-    while (read(fd, &byte, 1) > 0) {}
+    while (read(fd, &byte, 1) > 0) {
+    }
     _exit(0);
 }
 
@@ -79,8 +80,9 @@ static void serve_http(struct shared *s, int fd)
     }
     if (s->mood == HANGS) hang(fd);
     if (s->mood == TAKES) note(s, request, len);
-    say(fd, s->mood == TAKES ? "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
-                             : "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 15\r\n\r\nrefused as told");
+    say(fd, s->mood == TAKES
+                ? "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+                : "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 15\r\n\r\nrefused as told");
 }
 
 static void serve_mail(struct shared *s, int fd)
@@ -99,8 +101,7 @@ static void serve_mail(struct shared *s, int fd)
         else if (!strncmp(line, "AUTH", 4)) {
             say(fd, "334 \r\n");
             if (fgets(line, sizeof line, in)) say(fd, "235 welcome\r\n");
-        }
-        else if (!strncmp(line, "RCPT", 4)) say(fd, s->mood == TAKES ? "250 ok\r\n" : "550 refused as told\r\n");
+        } else if (!strncmp(line, "RCPT", 4)) say(fd, s->mood == TAKES ? "250 ok\r\n" : "550 refused as told\r\n");
         else if (!strncmp(line, "DATA", 4)) {
             data = true;
             say(fd, "354 go on\r\n");
@@ -402,13 +403,11 @@ static void a_signal_ends_it(void **state)
     assert_true(lp_clock_monotonic_us() - began < 2500000);
 }
 
-#define CONTRACT(test)                                            \
-    {#test " (memory)", test, in_memory, tear_down, NULL},        \
-    {#test " (stderr)", test, on_stderr, tear_down, NULL},        \
-    {#test " (webhook)", test, by_webhook, tear_down, NULL},      \
-    {#test " (mail)", test, by_mail, tear_down, NULL},            \
-    {                                                             \
-#test " (sns)", test, by_topic, tear_down, NULL           \
+#define CONTRACT(test)                                                                                              \
+    {#test " (memory)", test, in_memory, tear_down, NULL}, {#test " (stderr)", test, on_stderr, tear_down, NULL},   \
+        {#test " (webhook)", test, by_webhook, tear_down, NULL}, {#test " (mail)", test, by_mail, tear_down, NULL}, \
+    {                                                                                                               \
+#test " (sns)", test, by_topic, tear_down, NULL                                                             \
     }
 
 int main(void)
