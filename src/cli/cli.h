@@ -25,10 +25,11 @@ struct lp_cli {
     struct lp_aws_options aws;
     const char *wheres[8]; /* --where */
     size_t where_count;
+    const char *workgroup, *output; /* Athena's */
     const char *format; /* table, csv, json; NULL: as fits where it goes */
     uint64_t shard, shards; /* shard from 0 */
     int64_t rows;
-    bool json, quiet, verbose, schema, help, version;
+    bool athena, json, quiet, verbose, schema, help, version;
     const char *color;        /* auto, always, never */
     struct lp_style out, err; /* how to write to standard output and standard error */
 };

@@ -1,5 +1,6 @@
-#include "lake/query.h"
+#include "lake/query_athena.h"
 
+#include "base/clock.h"
 #include "base/number.h"
 #include "cli/load.h"
 #include "cli/tables_show.h"
@@ -97,7 +98,7 @@ static void choose_form(const struct lp_cli *c, struct question *q)
 static enum lp_code read_tables(struct lp_cli *c, struct question *q, struct lp_err *err)
 {
     static const struct lp_s3_options none = {0};
-    LP_TRY(lp_aws_new(&c->aws, &q->aws, err));
+    if (!q->aws) LP_TRY(lp_aws_new(&c->aws, &q->aws, err));
     LP_TRY(lp_store_open(q->place, q->file_count ? &q->files[0].sink.s3 : &none, q->aws, &q->store, err));
     LP_TRY(lp_tables_read(&q->tables, q->store, err));
     for (size_t i = 0; i < q->file_count; i++) {
@@ -148,6 +149,54 @@ static enum lp_code answer(struct lp_cli *c, struct question *q, struct lp_err *
     return lp_tables_show(c, &q->tables, q->store, q->engine, err);
 }
 
+/* ---- Athena ---- */
+
+static void see_athena(void *who, const struct lp_athena_progress *p)
+{
+    const struct lp_cli *c = who;
+    char scanned[LP_NUMBER_TEXT_BYTES], took[LP_TIME_TEXT_BYTES];
+    const char *clear = c->err.terminal ? "\r\033[K" : "";
+    if (c->quiet) return;
+    lp_bytes_format(p->scanned_bytes, scanned);
+    lp_duration_format(p->took_ms, took);
+    if (!p->over && c->err.terminal) {
+        fprintf(stderr, "%s%s%s %s %s scanned %s %s%s", clear, c->err.grey, p->state, c->err.dot, scanned, c->err.dot, took,
+                c->err.plain);
+    } else if (p->over && !strcmp(p->state, "SUCCEEDED")) {
+        fprintf(stderr, "%s%sAthena scanned %s in %s, about %.5f USD%s\n", clear, c->err.grey, scanned, took, p->dollars,
+                c->err.plain);
+    } else {
+        fputs(clear, stderr);
+    }
+}
+
+/* What bare names mean: the database of the pipeline files, or the lake's only one. */
+static enum lp_code choose_database(struct lp_cli *c, struct question *q, const char **database, struct lp_err *err)
+{
+    *database = q->file_count ? q->files[0].sink.catalog.database : NULL;
+    if (*database || !c->to) return LP_OK;
+    LP_TRY(read_tables(c, q, err));
+    for (size_t i = 0; i < q->tables.count; i++)
+        if (strcmp(q->tables.list[i].database, q->tables.list[0].database) != 0) return LP_OK;
+    *database = q->tables.list[0].database;
+    return LP_OK;
+}
+
+static enum lp_code ask_athena(struct lp_cli *c, struct question *q, struct lp_err *err)
+{
+    struct lp_athena_options o = {.workgroup = c->workgroup, .output = c->output, .see = see_athena, .who = c};
+    if (!q->sql) return lp_fail(err, LP_USAGE, "--athena wants a question: query \"SQL\" --athena");
+    choose_form(c, q);
+    LP_TRY(lp_aws_new(&c->aws, &q->aws, err));
+    o.aws = q->aws;
+    q->place = c->to;
+    LP_TRY(choose_database(c, q, &o.database, err));
+    LP_TRY(lp_query_athena_new(&o, &q->engine, err));
+    enum lp_code code = q->engine->ops->ask(q->engine, q->sql, q->form, STDOUT_FILENO, err);
+    if (code && c->err.terminal && !c->quiet) fputs("\r\033[K", stderr);
+    return code;
+}
+
 int lp_cmd_query(struct lp_cli *c)
 {
     struct lp_err err = {0};
@@ -155,8 +204,8 @@ int lp_cmd_query(struct lp_cli *c)
     if (!q) return lp_cli_fail_memory(c);
     int status = load_files(c, q);
     if (!status) {
-        enum lp_code code = choose_place(c, q, &err);
-        if (!code) code = answer(c, q, &err);
+        enum lp_code code = c->athena ? ask_athena(c, q, &err) : choose_place(c, q, &err);
+        if (!code && !c->athena) code = answer(c, q, &err);
         status = lp_code_info(code)->exit_status;
         if (code && *err.text) status = lp_cli_fail(c, &err);
     }

@@ -113,6 +113,19 @@ static enum lp_code set_rows(struct lp_cli *c, const char *text, struct lp_err *
     return lp_fail(err, LP_USAGE, "-n %.40s is not a number of items from 1 to 10,000", text);
 }
 
+static enum lp_code set_workgroup(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    c->workgroup = text;
+    return *text ? LP_OK : lp_fail(err, LP_USAGE, "--workgroup is empty; name one of Athena's");
+}
+
+static enum lp_code set_output(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    c->output = text;
+    if (!strncmp(text, "s3://", 5) && text[5] && text[5] != '/') return LP_OK;
+    return lp_fail(err, LP_USAGE, "--output %.100s is no place in S3; write s3://bucket/prefix/", text);
+}
+
 static enum lp_code set_where(struct lp_cli *c, const char *text, struct lp_err *err)
 {
     if (c->where_count == LP_COUNT(c->wheres)) return lp_fail(err, LP_USAGE, "--where %.60s: there are too many", text);
@@ -141,6 +154,7 @@ static enum lp_code set_color(struct lp_cli *c, const char *text, struct lp_err 
         c->name = true;                                                                    \
         return LP_OK;                                                                      \
     }
+SWITCH(athena)
 SWITCH(json)
 SWITCH(quiet)
 SWITCH(verbose)
@@ -155,6 +169,10 @@ const struct lp_option lp_options[] = {
      set_to},
     {"where", 0, "NAME=VALUE", "look only at these partitions; * stands for anything: --where 'dt=2012-10-*'",
      LP_CMD_QUERY, set_where},
+    {"athena", 0, NULL, "ask Amazon Athena, over the tables in Glue, instead of DuckDB", LP_CMD_QUERY, set_athena},
+    {"workgroup", 0, "NAME", "Athena's workgroup; primary when left out", LP_CMD_QUERY, set_workgroup},
+    {"output", 0, "PLACE", "where Athena puts answers: s3://bucket/prefix/; the workgroup's place when left out", LP_CMD_QUERY,
+     set_output},
     {"format", 0, "FORM", "the answer's form: table, csv or json", LP_CMD_QUERY, set_format},
     {"shard", 0, "I/N", "take only every N-th item, beginning with the I-th, into files of its own",
      LP_CMD_PLAN | LP_CMD_RUN, set_shard},
@@ -169,7 +187,7 @@ const struct lp_option lp_options[] = {
     {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
     {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there",
      LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR, set_json},
-    {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE, set_quiet},
+    {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE | LP_CMD_QUERY, set_quiet},
     {"verbose", 'v', NULL, "tell of every try", LP_CMD_PREVIEW | LP_CMD_RUN, set_verbose},
     {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always, never", LP_CMD_ALL, set_color},
     {"help", 'h', NULL, "explain the command", LP_CMD_ALL, set_help},
@@ -256,6 +274,10 @@ static enum lp_code check_fit(const struct lp_cli *c, uint64_t given, struct lp_
     if (c->replay && c->record)
         return lp_fail(err, LP_USAGE,
                        "--replay and --record do not go together; replies in a folder are recorded already");
+    if (!c->athena && (c->workgroup || c->output))
+        return lp_fail(err, LP_USAGE, "--workgroup and --output are Athena's; add --athena");
+    if (c->athena && c->where_count)
+        return lp_fail(err, LP_USAGE, "--where and --athena do not go together; write the condition in SQL");
     if (c->quiet && c->verbose) return lp_fail(err, LP_USAGE, "--quiet and --verbose do not go together");
     return LP_OK;
 }

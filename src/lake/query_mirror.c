@@ -32,6 +32,7 @@ struct wanted {
 struct piece {
     struct wanted *file;
     uint64_t from, len;
+    struct lp_s3_request request; /* borrowed by the call */
     struct lp_aws_call *call;
 };
 
@@ -134,15 +135,15 @@ static enum lp_code start_piece(struct fetch *f, struct wanted *w, uint64_t from
 {
     struct piece *p = &f->under_way[(f->first + f->running) % AT_ONCE];
     uint64_t left = w->object->bytes - from;
-    struct lp_s3_request q;
+    struct lp_s3_request *q = &p->request;
     *p = (struct piece){.file = w, .from = from, .len = left < PIECE_BYTES ? left : PIECE_BYTES};
-    lp_s3_request_init(&q, f->store, "GET", w->object->key);
+    lp_s3_request_init(q, f->store, "GET", w->object->key);
     if (w->object->bytes > PIECE_BYTES)
-        lp_s3_add_header(&q, "range: bytes=%llu-%llu", (unsigned long long)from, (unsigned long long)(from + p->len - 1));
-    if (*w->object->version) lp_s3_add_header(&q, "if-match: %s", w->object->version);
-    enum lp_code code = lp_s3_start(f->store, &q, &p->call, err);
-    if (!code) f->running++;
-    lp_s3_request_release(&q);
+        lp_s3_add_header(q, "range: bytes=%llu-%llu", (unsigned long long)from, (unsigned long long)(from + p->len - 1));
+    if (*w->object->version) lp_s3_add_header(q, "if-match: %s", w->object->version);
+    enum lp_code code = lp_s3_start(f->store, q, &p->call, err);
+    if (code) lp_s3_request_release(q);
+    else f->running++;
     return code;
 }
 
@@ -175,6 +176,7 @@ static enum lp_code finish_piece(struct fetch *f, struct lp_err *err)
     struct lp_aws_reply reply = {0};
     enum lp_code code = lp_aws_finish(f->store->aws, &p->call, &reply, err);
     code = lp_s3_explain(f->store, &reply, code, err);
+    lp_s3_request_release(&p->request);
     f->first = (f->first + 1) % AT_ONCE;
     f->running--;
     if (code && reply.status == 412)
@@ -331,6 +333,7 @@ static void fetch_release(struct fetch *f)
 {
     for (; f->running; f->running--) {
         lp_aws_cancel(f->store->aws, &f->under_way[f->first].call);
+        lp_s3_request_release(&f->under_way[f->first].request);
         f->first = (f->first + 1) % AT_ONCE;
     }
     for (size_t i = 0; i < f->count; i++) {

@@ -93,7 +93,7 @@ class Aws:
     def _tell_moto(self, path, body=""):
         connection = http.client.HTTPConnection("127.0.0.1", self._moto_port, timeout=30)
         connection.request("POST", f"/moto-api/{path}", body)
-        assert connection.getresponse().status == 200
+        assert connection.getresponse().status in (200, 201)
         connection.close()
 
     def _close_fronts(self):
