@@ -151,20 +151,16 @@ static enum lp_code put_script(struct duckdb *d, const struct lp_tables *tables,
     return lp_buf_code(&d->script, "the tables of the lake", err);
 }
 
-/* In S3 only the tables that the SQL names are looked at: each costs requests. */
+/* Only the tables that the SQL names are looked at: one that cannot be read is nobody else's business, and in S3 each
+ * costs requests. */
 static enum lp_code write_script(struct duckdb *d, const char *sql, struct lp_err *err)
 {
-    struct lp_tables some = {0};
-    const struct lp_tables *tables = d->o.tables;
-    struct lp_script_table *states = calloc(tables->count + 1, sizeof *states);
-    enum lp_code code = states ? LP_OK : lp_nomem(err);
-    if (!code && d->in_s3) {
-        code = lp_tables_named(tables, sql, &some, err);
-        tables = &some;
-    }
-    if (!code) code = put_script(d, tables, states, !sql, err);
+    struct lp_tables named = {0};
+    struct lp_script_table *states = calloc(d->o.tables->count + 1, sizeof *states);
+    enum lp_code code = states ? lp_tables_named(d->o.tables, sql, &named, err) : lp_nomem(err);
+    if (!code) code = put_script(d, &named, states, !sql, err);
     free(states);
-    lp_tables_release(&some);
+    lp_tables_release(&named);
     return code;
 }
 

@@ -95,14 +95,24 @@ static void put_csv_reader(const struct lp_script *s, size_t index, struct lp_bu
     lp_buf_putc(out, ')');
 }
 
+/* Older files may lack the columns that came later, and all may lack one whose files are gone: then it is NULL. */
 static void put_parquet_reader(const struct lp_script *s, size_t index, struct lp_buf *out)
 {
     const struct lp_lake_table *t = &s->tables->list[index];
+    bool narrow = s->states[index].may_be_narrow;
+    if (narrow) {
+        lp_buf_puts(out, "(SELECT ");
+        for (size_t i = 0; i < t->column_count; i++) {
+            lp_buf_printf(out, "%sCAST(NULL AS %s) AS ", i ? ", " : "", lp_sql_type(t->columns[i].type));
+            lp_sql_put_name(t->columns[i].name, out);
+        }
+        lp_buf_puts(out, " WHERE false UNION ALL BY NAME FROM ");
+    }
     lp_buf_puts(out, "read_parquet(");
     put_files(s, t, out);
-    if (s->states[index].may_be_narrow) lp_buf_puts(out, ", union_by_name=true");
+    if (narrow) lp_buf_puts(out, ", union_by_name=true");
     put_partitioning(t, out);
-    lp_buf_putc(out, ')');
+    lp_buf_puts(out, narrow ? "))" : ")");
 }
 
 static void put_columns(const struct lp_script *s, size_t index, struct lp_buf *out)
@@ -210,13 +220,13 @@ static void put_lock(const struct lp_script *s, struct lp_buf *out)
     lp_buf_puts(out, "SET autoinstall_known_extensions=false;\nSET autoload_known_extensions=false;\n"
                      "SET allowed_directories=[");
     lp_sql_put_text(s->allowed, out);
-    lp_buf_puts(out, s->interactive ? "];\n.bail off\n.safe_mode\n" : "];\n.safe_mode\n");
+    lp_buf_puts(out, "];\n.safe_mode\n");
 }
 
 void lp_script_put(const struct lp_script *s, struct lp_buf *out)
 {
-    lp_buf_printf(out, ".bail on\nSET memory_limit='%lluMiB';\nSET threads=%llu;\nSET TimeZone='UTC';\n",
-                  (unsigned long long)s->memory_mib, (unsigned long long)s->threads);
+    lp_buf_printf(out, ".bail %s\nSET memory_limit='%lluMiB';\nSET threads=%llu;\nSET TimeZone='UTC';\n",
+                  s->interactive ? "off" : "on", (unsigned long long)s->memory_mib, (unsigned long long)s->threads);
     lp_buf_puts(out, "SET temp_directory=");
     lp_sql_put_text(s->spill_folder ? s->spill_folder : "", out);
     lp_buf_puts(out, ";\n");

@@ -27,7 +27,7 @@ struct lp_script {
     const char *spill_folder;             /* where what does not fit into memory goes; NULL: nowhere */
     const char *before;                   /* SQL to begin with: what reaches the lake; NULL: none */
     uint64_t memory_mib, threads;
-    bool interactive; /* goes on after an error */
+    bool interactive; /* goes on after an error, also of a table that cannot be read */
 };
 
 void lp_script_put(const struct lp_script *s, struct lp_buf *out);

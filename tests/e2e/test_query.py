@@ -12,6 +12,7 @@ import subprocess
 import termios
 import time
 
+import duckdb
 import pytest
 
 from harness import hiding
@@ -159,6 +160,36 @@ def test_columns_that_came_later_are_null_in_older_files(lake, ask):
     lake.file("t", "dt=1", ["n", "s"], [[1, "one\nline"], [0, ""]])
     assert rows(ask("select n, s, later, later is null from t order by n")) == [
         ["0", "", "", "true"], ["1", "one\nline", "", "true"], ["2", "two\nlines", "2.5", "false"]]
+
+
+def parquet(lake, partition, sql):
+    path = lake.folder / "p" / partition / "20121001T180000Z.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    duckdb.sql(f"copy ({sql}) to '{path}' (format parquet)")
+    return path
+
+
+def test_parquet_is_read_with_the_types_that_are_declared_and_columns_that_came_later(lake, ask):
+    lake.table("db", "p", {**ALL_TYPES, "later": "double", "never": "bigint"}, partitions=["dt"], format="parquet")
+    first = "select '' s, 1::bigint b, 1.5::double d, true t, timestamptz '2012-10-01 18:00:00+00' at, date '2012-10-01' \"day\""
+    parquet(lake, "dt=1", first.replace(" at,", ' "at",'))
+    parquet(lake, "dt=2", "select 2.5::double later, null::varchar s, 2::bigint b, null::double d, false t, null::timestamptz \"at\", null::date \"day\"")
+    assert ask("from p order by b", "--format", "json").json() == [
+        {"s": "", "b": 1, "d": 1.5, "t": True, "at": "2012-10-01 18:00:00", "day": "2012-10-01", "later": None, "never": None, "dt": "1"},
+        {"s": None, "b": 2, "d": None, "t": False, "at": None, "day": None, "later": 2.5, "never": None, "dt": "2"}]
+    assert set(ask("select typeof(columns(*)) from p limit 1", "--format", "json").json()[0].values()) == {
+        "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP", "DATE"}
+    assert "Scanning Files: 1/2" in ask("explain select b from p where dt = '2'").stdout
+
+
+def test_a_table_that_cannot_be_read_harms_no_other(lake, ask):
+    lake.table("db", "p", {"n": "bigint"}, partitions=["dt"], format="parquet")
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    parquet(lake, "dt=1", "select 1::bigint n").write_bytes(b"no parquet")
+    assert rows(ask("from t")) == [["1"]]
+    assert "p/dt=1/20121001T180000Z.parquet" in ask("from p", status=FAILED).stderr
+    parquet(lake, "dt=1", "select 'x' n")
+    assert "'x'" in ask("from p", status=FAILED).stderr
 
 
 def test_units_and_descriptions_are_comments(lake, ask):
