@@ -50,8 +50,9 @@ static enum lp_code same_lake(struct question *q, const struct lp_pipeline *p, s
 {
     if (!q->place) q->place = p->sink.root;
     if (!strcmp(q->place, p->sink.root)) return LP_OK;
-    return lp_fail(err, LP_USAGE, "%.200s writes to %.200s and the files before it to %.200s; one question asks one lake",
-                   p->path, p->sink.root, q->place);
+    return lp_fail(err, LP_USAGE,
+                   "%.200s writes to %.200s and the files before it to %.200s; one question asks one lake", p->path,
+                   p->sink.root, q->place);
 }
 
 static const struct lp_err *fail_two(const char *word, struct lp_err *err)
@@ -90,9 +91,7 @@ static enum lp_code choose_place(const struct lp_cli *c, struct question *q, str
 static void choose_form(const struct lp_cli *c, struct question *q)
 {
     const char *format = c->format ? c->format : c->out.terminal ? "table" : "csv";
-    q->form = !strcmp(format, "table")  ? LP_ANSWER_TABLE
-              : !strcmp(format, "json") ? LP_ANSWER_JSON
-                                        : LP_ANSWER_CSV;
+    q->form = !strcmp(format, "table") ? LP_ANSWER_TABLE : !strcmp(format, "json") ? LP_ANSWER_JSON : LP_ANSWER_CSV;
 }
 
 static enum lp_code read_tables(struct lp_cli *c, struct question *q, struct lp_err *err)
@@ -106,7 +105,8 @@ static enum lp_code read_tables(struct lp_cli *c, struct question *q, struct lp_
         LP_TRY(lp_tables_add(&q->tables, &p->sink, p->name, p->description, &p->columns, err));
     }
     if (q->tables.count) return LP_OK;
-    return lp_fail(err, LP_NOTFOUND, "%.600s holds no tables; run a pipeline first, or name its lake with --to", q->place);
+    return lp_fail(err, LP_NOTFOUND, "%.600s holds no tables; run a pipeline first, or name its lake with --to",
+                   q->place);
 }
 
 /* $XDG_STATE_HOME/lambda-pipeline, or what takes its place below HOME. */
@@ -160,11 +160,11 @@ static void see_athena(void *who, const struct lp_athena_progress *p)
     lp_bytes_format(p->scanned_bytes, scanned);
     lp_duration_format(p->took_ms, took);
     if (!p->over && c->err.terminal) {
-        fprintf(stderr, "%s%s%s %s %s scanned %s %s%s", clear, c->err.grey, p->state, c->err.dot, scanned, c->err.dot, took,
-                c->err.plain);
+        fprintf(stderr, "%s%s%s %s %s scanned %s %s%s", clear, c->err.grey, p->state, c->err.dot, scanned, c->err.dot,
+                took, c->err.plain);
     } else if (p->over && !strcmp(p->state, "SUCCEEDED")) {
-        fprintf(stderr, "%s%sAthena scanned %s in %s, about %.5f USD%s\n", clear, c->err.grey, scanned, took, p->dollars,
-                c->err.plain);
+        fprintf(stderr, "%s%sAthena scanned %s in %s, about %.5f USD%s\n", clear, c->err.grey, scanned, took,
+                p->dollars, c->err.plain);
     } else {
         fputs(clear, stderr);
     }

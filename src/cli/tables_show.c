@@ -46,7 +46,8 @@ static void see_key(struct shown *s, const char *key)
 }
 
 /* A table that is one file has its slots in the records of its pipeline alone. */
-static enum lp_code find_slot(const struct lp_lake_table *t, struct lp_store *store, struct shown *s, struct lp_err *err)
+static enum lp_code find_slot(const struct lp_lake_table *t, struct lp_store *store, struct shown *s,
+                              struct lp_err *err)
 {
     LP_AUTO(lp_buf) prefix = {.max_bytes = LP_STORE_KEY_BYTES};
     LP_AUTO(lp_listing) listing = {0};
@@ -99,9 +100,9 @@ static void put_table(const struct lp_style *style, const struct lp_lake_table *
         const char *row[COLUMNS] = {column ? c->name : t->partitions[i - t->column_count],
                                     column ? lp_type_name(c->type) : "string", column && c->nullable ? "nullable" : "",
                                     column && c->unit ? c->unit : "",
-                                    !column            ? "partition"
-                                    : c->description   ? c->description
-                                                       : ""};
+                                    !column          ? "partition"
+                                    : c->description ? c->description
+                                                     : ""};
         for (size_t k = 0; k < COLUMNS; k++) memcpy(&cells[i * COLUMNS + k], &row[k], sizeof row[k]);
     }
     lp_grid_put(style, columns, COLUMNS, cells, count, out);
@@ -149,8 +150,9 @@ static enum lp_code put_all(struct lp_cli *c, const struct lp_tables *t, const s
                             struct lp_err *err)
 {
     if (c->format && !strcmp(c->format, "csv"))
-        return lp_fail(err, LP_USAGE, "a list of tables has no CSV form; write --format json, or ask in SQL: from "
-                                      "information_schema.columns");
+        return lp_fail(err, LP_USAGE,
+                       "a list of tables has no CSV form; write --format json, or ask in SQL: from "
+                       "information_schema.columns");
     if (c->format && !strcmp(c->format, "json")) {
         put_json(t, shown, out);
         return LP_OK;

@@ -71,7 +71,8 @@ enum lp_code lp_duckdb_find(struct lp_buf *program, struct lp_err *err)
                        "fetches it, or put duckdb %d.%d or newer on PATH",
                        OLDEST_MAJOR, OLDEST_MINOR);
     if (is_new_enough(lp_buf_text(program), &version)) return LP_OK;
-    return lp_fail(err, LP_NOTFOUND, "%.200s is not DuckDB %d.%d or newer (it says \"%.60s\"); scripts/deps fetches one",
+    return lp_fail(err, LP_NOTFOUND,
+                   "%.200s is not DuckDB %d.%d or newer (it says \"%.60s\"); scripts/deps fetches one",
                    lp_buf_text(program), OLDEST_MAJOR, OLDEST_MINOR, lp_buf_text(&version));
 }
 
@@ -93,7 +94,8 @@ static uint64_t group_limit_bytes(void)
 uint64_t lp_duckdb_memory_mib(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    uint64_t bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : (uint64_t)1 << 30, limit = group_limit_bytes();
+    uint64_t bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : (uint64_t)1 << 30,
+             limit = group_limit_bytes();
     if (limit < bytes) bytes = limit;
     uint64_t mib = (bytes >> 20) / 2;
     return mib < 64 ? 64 : mib;

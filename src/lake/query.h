@@ -39,10 +39,12 @@ struct lp_duckdb_options {
     void (*tell_fetched)(void *who, uint64_t files, uint64_t bytes); /* before the answer; may be NULL */
     void *who;
 };
-enum lp_code lp_query_duckdb_new(const struct lp_duckdb_options *o, struct lp_query **out, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_query_duckdb_new(const struct lp_duckdb_options *o, struct lp_query **out,
+                                 struct lp_err *err) LP_CHECKED;
 /* Its interactive shell, on this process's terminal, until it is left. */
 enum lp_code lp_query_duckdb_shell(struct lp_query *q, struct lp_err *err) LP_CHECKED;
 /* The CSV answer in memory instead. */
-enum lp_code lp_query_duckdb_take(struct lp_query *q, const char *sql, struct lp_buf *out, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_query_duckdb_take(struct lp_query *q, const char *sql, struct lp_buf *out,
+                                  struct lp_err *err) LP_CHECKED;
 
 #endif

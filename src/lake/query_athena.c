@@ -81,7 +81,8 @@ static enum lp_code check_place(struct athena *a, struct lp_err *err)
     LP_TRY(code);
     const json_t *settings = json_object_get(json_object_get(answer, "WorkGroup"), "Configuration");
     const char *place = text_at(settings, "ResultConfiguration", "OutputLocation", NULL);
-    bool managed = json_is_true(json_object_get(json_object_get(settings, "ManagedQueryResultsConfiguration"), "Enabled"));
+    bool managed =
+        json_is_true(json_object_get(json_object_get(settings, "ManagedQueryResultsConfiguration"), "Enabled"));
     if (managed || (place && *place)) return LP_OK;
     return lp_fail(err, LP_USAGE,
                    "the workgroup %.100s has no place for the answers of Athena; name one with --output "
@@ -142,7 +143,8 @@ static enum lp_code start(struct athena *a, const char *sql, struct lp_err *err)
     enum lp_code code = call(a, "StartQueryExecution", &body, &answer, err);
     if (code) return lp_wrap(err, code, "Athena did not take the question");
     const char *id = text_at(answer, "QueryExecutionId", NULL, NULL);
-    if (!id || !*id || strlen(id) >= sizeof a->id) return lp_fail(err, LP_REMOTE, "Athena named no execution of the question");
+    if (!id || !*id || strlen(id) >= sizeof a->id)
+        return lp_fail(err, LP_REMOTE, "Athena named no execution of the question");
     snprintf(a->id, sizeof a->id, "%s", id);
     return LP_OK;
 }
@@ -187,7 +189,8 @@ static double dollars_for(uint64_t bytes)
 static void see(const struct athena *a, const char *state, const json_t *execution, int64_t started_us, bool over)
 {
     const json_t *scanned = json_object_get(json_object_get(execution, "Statistics"), "DataScannedInBytes");
-    uint64_t bytes = json_is_integer(scanned) && json_integer_value(scanned) > 0 ? (uint64_t)json_integer_value(scanned) : 0;
+    uint64_t bytes =
+        json_is_integer(scanned) && json_integer_value(scanned) > 0 ? (uint64_t)json_integer_value(scanned) : 0;
     struct lp_athena_progress p = {.state = state,
                                    .scanned_bytes = bytes,
                                    .took_ms = (lp_clock_monotonic_us() - started_us) / 1000,
@@ -201,12 +204,14 @@ static enum lp_code fail_ended(const struct athena *a, const char *state, const 
 {
     const char *reason = text_at(execution, "Status", "StateChangeReason", NULL);
     const char *message = text_at(execution, "Status", "AthenaError", "ErrorMessage");
-    const json_t *category = json_object_get(
-        json_object_get(json_object_get(execution, "Status"), "AthenaError"), "ErrorCategory");
+    const json_t *category =
+        json_object_get(json_object_get(json_object_get(execution, "Status"), "AthenaError"), "ErrorCategory");
     const char *why = reason && *reason ? reason : message && *message ? message : "it gave no reason";
-    if (!strcmp(state, "CANCELLED")) return lp_fail(err, LP_REMOTE, "Athena: the question was cancelled: %.700s (execution %s)", why, a->id);
+    if (!strcmp(state, "CANCELLED"))
+        return lp_fail(err, LP_REMOTE, "Athena: the question was cancelled: %.700s (execution %s)", why, a->id);
     bool system = json_is_integer(category) && json_integer_value(category) == 1;
-    return lp_fail(err, system ? LP_BUSY : LP_DATA, "Athena: %.800s (execution %s)%s", why, a->id, system ? "; ask again later" : "");
+    return lp_fail(err, system ? LP_BUSY : LP_DATA, "Athena: %.800s (execution %s)%s", why, a->id,
+                   system ? "; ask again later" : "");
 }
 
 static enum lp_code look(struct athena *a, int64_t started_us, bool *over, struct lp_err *err)
@@ -216,7 +221,8 @@ static enum lp_code look(struct athena *a, int64_t started_us, bool *over, struc
     put_id(a, &body);
     LP_TRY(call(a, "GetQueryExecution", &body, &answer, err));
     const json_t *execution = json_object_get(answer, "QueryExecution");
-    const char *state = text_at(execution, "Status", "State", NULL), *type = text_at(execution, "StatementType", NULL, NULL);
+    const char *state = text_at(execution, "Status", "State", NULL),
+               *type = text_at(execution, "StatementType", NULL, NULL);
     const char *place = text_at(execution, "ResultConfiguration", "OutputLocation", NULL);
     if (!state) return lp_fail(err, LP_REMOTE, "Athena told no state of the execution %s", a->id);
     bool good = !strcmp(state, "SUCCEEDED"), bad = !strcmp(state, "FAILED") || !strcmp(state, "CANCELLED");

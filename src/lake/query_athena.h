@@ -31,7 +31,8 @@ struct lp_athena_options {
     void (*see)(void *who, const struct lp_athena_progress *p); /* may be NULL */
     void *who;
 };
-enum lp_code lp_query_athena_new(const struct lp_athena_options *o, struct lp_query **out, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_query_athena_new(const struct lp_athena_options *o, struct lp_query **out,
+                                 struct lp_err *err) LP_CHECKED;
 
 /* ---- what its files share ---- */
 

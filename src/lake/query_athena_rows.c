@@ -6,11 +6,11 @@
 
 #include <stdlib.h>
 
-#define PAGE_ROWS    1000
-#define PAGE_BYTES   ((size_t)256 << 20)
-#define PIECE_BYTES  ((size_t)8 << 20)
-#define MOST_PAGES   1000000
-#define MOST_CELL    ((size_t)64 << 20)
+#define PAGE_ROWS   1000
+#define PAGE_BYTES  ((size_t)256 << 20)
+#define PIECE_BYTES ((size_t)8 << 20)
+#define MOST_PAGES  1000000
+#define MOST_CELL   ((size_t)64 << 20)
 
 struct reading {
     const struct lp_athena_answer *a;
@@ -34,14 +34,16 @@ static enum lp_code read_shape(struct reading *r, const json_t *set, struct lp_e
 {
     const json_t *list = json_object_get(json_object_get(set, "ResultSetMetadata"), "ColumnInfo");
     r->column_count = json_array_size(list);
-    if (r->column_count > LP_ROWS_COLUMNS) return lp_fail(err, LP_LIMIT, "the answer has more than %d columns", LP_ROWS_COLUMNS);
+    if (r->column_count > LP_ROWS_COLUMNS)
+        return lp_fail(err, LP_LIMIT, "the answer has more than %d columns", LP_ROWS_COLUMNS);
     r->columns = lp_arena_zalloc(&r->shape, (r->column_count + 1) * sizeof *r->columns);
     r->values = lp_arena_zalloc(&r->shape, (r->column_count + 1) * sizeof *r->values);
     r->starts = lp_arena_zalloc(&r->shape, (r->column_count + 1) * sizeof *r->starts);
     if (!r->columns || !r->values || !r->starts) return lp_arena_code(&r->shape, err);
     for (size_t i = 0; i < r->column_count; i++) {
         const json_t *c = json_array_get(list, i);
-        const char *label = json_string_value(json_object_get(c, "Label")), *name = json_string_value(json_object_get(c, "Name"));
+        const char *label = json_string_value(json_object_get(c, "Label")),
+                   *name = json_string_value(json_object_get(c, "Name"));
         const char *type = json_string_value(json_object_get(c, "Type"));
         r->columns[i].name = lp_arena_strdup(&r->shape, label ? label : name ? name : "");
         r->columns[i].type = lp_arena_strdup(&r->shape, type ? type : "varchar");
@@ -155,7 +157,8 @@ static enum lp_code put_piece(struct reading *r, uint64_t from, bool *more, enum
     LP_AUTO(lp_aws_reply) reply = {0};
     lp_buf_put(&name, bucket, (size_t)(slash - bucket));
     lp_percent_encode(&path, slash, strlen(slash), "/");
-    lp_buf_printf(&range, "range: bytes=%llu-%llu", (unsigned long long)from, (unsigned long long)(from + PIECE_BYTES - 1));
+    lp_buf_printf(&range, "range: bytes=%llu-%llu", (unsigned long long)from,
+                  (unsigned long long)(from + PIECE_BYTES - 1));
     LP_TRY(lp_buf_code(&path, "the place of the answer", err));
     const char *headers[] = {lp_buf_text(&range)};
     struct lp_aws_request q = {.service = "s3",

@@ -61,11 +61,11 @@ static enum lp_code keep_text(const char *text, int *fd, struct lp_err *err)
 
 static bool is_passed_on(const char *variable, bool network)
 {
-    static const char *const always[] = {"PATH=",   "HOME=",  "TERM=",   "COLORTERM=", "COLUMNS=",  "LINES=",
-                                         "LANG=",   "LC_",    "TMPDIR=", "NO_COLOR=",  "COLORFGBG="};
-    static const char *const for_network[] = {"http_proxy=",  "https_proxy=", "no_proxy=",      "HTTP_PROXY=",
-                                              "HTTPS_PROXY=", "NO_PROXY=",    "SSL_CERT_FILE=", "SSL_CERT_DIR=",
-                                              "CURL_CA_BUNDLE=", "AWS_CA_BUNDLE="};
+    static const char *const always[] = {"PATH=", "HOME=", "TERM=",   "COLORTERM=", "COLUMNS=",  "LINES=",
+                                         "LANG=", "LC_",   "TMPDIR=", "NO_COLOR=",  "COLORFGBG="};
+    static const char *const for_network[] = {
+        "http_proxy=", "https_proxy=",   "no_proxy=",     "HTTP_PROXY=",     "HTTPS_PROXY=",
+        "NO_PROXY=",   "SSL_CERT_FILE=", "SSL_CERT_DIR=", "CURL_CA_BUNDLE=", "AWS_CA_BUNDLE="};
     for (size_t i = 0; i < LP_COUNT(always); i++)
         if (!strncmp(variable, always[i], strlen(always[i]))) return true;
     for (size_t i = 0; network && i < LP_COUNT(for_network); i++)
@@ -142,10 +142,12 @@ static enum lp_code start(const struct lp_child *c, struct started *s, struct lp
     close_one(&s->out[1]);
     enum lp_code code = s->pid < 0 ? lp_fail_errno(err, "cannot start %s", c->program) : LP_OK;
     ssize_t n;
-    while (!code && (n = read(cause[0], &why, sizeof why)) < 0 && errno == EINTR) {}
+    while (!code && (n = read(cause[0], &why, sizeof why)) < 0 && errno == EINTR) {
+    }
     close(cause[0]);
     if (code || n != (ssize_t)sizeof why) return code;
-    while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR) {}
+    while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
     errno = why;
     return lp_fail_errno(err, "cannot start %s in %s", c->program, c->folder ? c->folder : ".");
 }
@@ -208,7 +210,8 @@ enum lp_code lp_child_run(const struct lp_child *c, struct lp_err *err)
         if (c->terminal) sigaction(SIGINT, &ignore, &before);
         code = attend(c, &s, err);
         close_one(&s.out[0]);
-        while (waitpid(s.pid, &state, 0) < 0 && errno == EINTR) {}
+        while (waitpid(s.pid, &state, 0) < 0 && errno == EINTR) {
+        }
         if (c->terminal) sigaction(SIGINT, &before, NULL);
         if (!code) code = judge(c, state, err);
     }

@@ -18,12 +18,12 @@
 struct lp_child {
     const char *program;
     const char *const *arguments; /* behind the program's name, NULL at the end */
-    const char *texts[2];         /* NULL: none; an argument "%0" becomes ".read PATH" of the first, "%1" the other's path */
-    const char *folder;           /* where it runs */
-    const char *home;             /* its HOME; NULL: ours */
-    bool network;                 /* what proxies and certificates need stays in its environment */
-    bool silent;                  /* what it says on standard error is thrown away */
-    bool terminal;                /* it has our standard input, and Ctrl-C is its business */
+    const char *texts[2]; /* NULL: none; an argument "%0" becomes ".read PATH" of the first, "%1" the other's path */
+    const char *folder;   /* where it runs */
+    const char *home;     /* its HOME; NULL: ours */
+    bool network;         /* what proxies and certificates need stays in its environment */
+    bool silent;          /* what it says on standard error is thrown away */
+    bool terminal;        /* it has our standard input, and Ctrl-C is its business */
     /* Where its standard output goes; NULL: to out_fd itself. LP_CANCELLED without a signal: nobody reads any more. */
     enum lp_code (*take)(void *who, const char *bytes, size_t len, struct lp_err *err);
     void *who;

@@ -22,22 +22,28 @@ struct duckdb {
     struct lp_query query;
     struct lp_duckdb_options o;
     struct lp_buf program, script;
-    char *folder;          /* where the shell runs, without links in it: the lake, or a folder that looks like it */
+    char *folder; /* where the shell runs, without links in it: the lake, or a folder that looks like it */
     bool in_s3;
-    struct lp_buf load;    /* LOAD of httpfs; empty: objects are fetched */
+    struct lp_buf load; /* LOAD of httpfs; empty: objects are fetched */
     struct lp_mirror mirror;
-    char spill[4096];      /* "" before it was made */
-    char null_word[40];    /* what NULL is in CSV; nobody can guess it */
+    char spill[4096];   /* "" before it was made */
+    char null_word[40]; /* what NULL is in CSV; nobody can guess it */
 };
 
 /* What one question's output passes through. */
 struct answer {
     struct lp_answer form;
     struct lp_buf out;
-    int fd;                 /* -1: it stays in `kept` */
+    int fd; /* -1: it stays in `kept` */
     struct lp_buf *kept;
-    bool closed;            /* nobody reads any more */
+    bool closed; /* nobody reads any more */
 };
+
+/* It may hold keys. */
+static void wipe(struct lp_buf *b)
+{
+    if (b->data) explicit_bzero(b->data, b->cap);
+}
 
 /* ---- which tables have files ---- */
 
@@ -114,7 +120,9 @@ static enum lp_code reach(struct duckdb *d, const struct lp_tables *tables, stru
         lp_buf_puts(before, lp_buf_text(&d->load));
         return lp_httpfs_put_secret(d->o.store, before, err);
     }
-    if (!d->o.cache) return lp_fail(err, LP_CONFIG, "neither XDG_CACHE_HOME nor HOME is set, so there is no folder to fetch objects to");
+    if (!d->o.cache)
+        return lp_fail(err, LP_CONFIG,
+                       "neither XDG_CACHE_HOME nor HOME is set, so there is no folder to fetch objects to");
     lp_mirror_release(&d->mirror);
     LP_TRY(lp_mirror_make(&d->mirror, d->o.store, tables, d->o.where, d->o.cache, err));
     if (d->o.tell_fetched && d->mirror.fetched) d->o.tell_fetched(d->o.who, d->mirror.fetched, d->mirror.fetched_bytes);
@@ -148,6 +156,7 @@ static enum lp_code put_script(struct duckdb *d, const struct lp_tables *tables,
                           .interactive = interactive};
     lp_buf_clear(&d->script);
     lp_script_put(&s, &d->script);
+    wipe(&before);
     return lp_buf_code(&d->script, "the tables of the lake", err);
 }
 
@@ -287,6 +296,7 @@ static void free_duckdb(struct lp_query *q)
     lp_mirror_release(&d->mirror);
     lp_buf_release(&d->load);
     lp_buf_release(&d->program);
+    wipe(&d->script);
     lp_buf_release(&d->script);
     free(d->folder);
     free(d);
@@ -312,8 +322,8 @@ static enum lp_code set_up(struct duckdb *d, const struct lp_duckdb_options *o, 
     d->in_s3 = lp_store_is_s3(o->place);
     d->folder = realpath(d->in_s3 || !*o->place ? "/" : o->place, NULL);
     if (!d->folder && errno == ENOENT)
-        return lp_fail(err, LP_NOTFOUND, "%.600s: there is no such folder; run a pipeline first, or name its lake with --to",
-                       o->place);
+        return lp_fail(err, LP_NOTFOUND,
+                       "%.600s: there is no such folder; run a pipeline first, or name its lake with --to", o->place);
     if (!d->folder) return lp_fail_errno(err, "%.600s: cannot be read", o->place);
     LP_TRY(choose_null_word(d, err));
     LP_TRY(lp_duckdb_find(&d->program, err));

@@ -23,10 +23,10 @@
 
 struct wanted {
     const struct lp_listed *object;
-    char name[40];  /* in the cache */
-    int fd;         /* -1 when it is not being written */
+    char name[40]; /* in the cache */
+    int fd;        /* -1 when it is not being written */
     char part[80];
-    uint64_t done;  /* bytes that arrived */
+    uint64_t done; /* bytes that arrived */
 };
 
 struct piece {
@@ -99,16 +99,18 @@ static enum lp_code choose(struct fetch *f, const struct lp_tables *tables, cons
         const struct lp_listed *o = &f->listing.list[i];
         bool twice = f->count && !strcmp(f->list[f->count - 1].object->key, o->key);
         bool owned = false;
-        for (size_t t = 0; t < tables->count && !owned; t++) owned = lp_lake_table_owns(&tables->list[t], where, o->key);
+        for (size_t t = 0; t < tables->count && !owned; t++)
+            owned = lp_lake_table_owns(&tables->list[t], where, o->key);
         if (!owned || twice) continue;
         LP_TRY(want(f, o, err));
         bytes += o->bytes;
     }
     if (bytes <= LP_MIRROR_CACHE_BYTES) return LP_OK;
-    return lp_fail(err, LP_LIMIT,
-                   "the tables asked for hold %llu MiB, more than the %llu MiB that are fetched for a question; ask for "
-                   "fewer partitions with --where NAME=VALUE, or install DuckDB's httpfs extension",
-                   (unsigned long long)(bytes >> 20), (unsigned long long)(LP_MIRROR_CACHE_BYTES >> 20));
+    return lp_fail(
+        err, LP_LIMIT,
+        "the tables asked for hold %llu MiB, more than the %llu MiB that are fetched for a question; ask for "
+        "fewer partitions with --where NAME=VALUE, or install DuckDB's httpfs extension",
+        (unsigned long long)(bytes >> 20), (unsigned long long)(LP_MIRROR_CACHE_BYTES >> 20));
 }
 
 /* ---- fetching ---- */
@@ -139,7 +141,8 @@ static enum lp_code start_piece(struct fetch *f, struct wanted *w, uint64_t from
     *p = (struct piece){.file = w, .from = from, .len = left < PIECE_BYTES ? left : PIECE_BYTES};
     lp_s3_request_init(q, f->store, "GET", w->object->key);
     if (w->object->bytes > PIECE_BYTES)
-        lp_s3_add_header(q, "range: bytes=%llu-%llu", (unsigned long long)from, (unsigned long long)(from + p->len - 1));
+        lp_s3_add_header(q, "range: bytes=%llu-%llu", (unsigned long long)from,
+                         (unsigned long long)(from + p->len - 1));
     if (*w->object->version) lp_s3_add_header(q, "if-match: %s", w->object->version);
     enum lp_code code = lp_s3_start(f->store, q, &p->call, err);
     if (code) lp_s3_request_release(q);
@@ -180,8 +183,8 @@ static enum lp_code finish_piece(struct fetch *f, struct lp_err *err)
     f->first = (f->first + 1) % AT_ONCE;
     f->running--;
     if (code && reply.status == 412)
-        code = lp_fail(err, LP_BUSY, "s3://%s/%s%s was replaced meanwhile; ask again", f->store->bucket, f->store->prefix,
-                       p->file->object->key);
+        code = lp_fail(err, LP_BUSY, "s3://%s/%s%s was replaced meanwhile; ask again", f->store->bucket,
+                       f->store->prefix, p->file->object->key);
     if (!code) code = write_piece(f, p, &reply, err);
     lp_aws_reply_release(&reply);
     return code;
@@ -201,8 +204,7 @@ static enum lp_code fetch_file(struct fetch *f, struct wanted *w, struct lp_err 
 
 static enum lp_code fetch_missing(struct fetch *f, struct lp_err *err)
 {
-    for (size_t i = 0; i < f->count; i++)
-        /* Used now: what was not used for longest goes first. */
+    for (size_t i = 0; i < f->count; i++) /* Used now: what was not used for longest goes first. */
         if (utimensat(f->objects, f->list[i].name, NULL, 0) != 0) LP_TRY(fetch_file(f, &f->list[i], err));
     while (f->running) LP_TRY(finish_piece(f, err));
     return LP_OK;

@@ -77,7 +77,8 @@ static void put_json_value(const struct lp_rows_column *c, const char *value, st
     double number;
     if (!value) lp_buf_puts(out, "null");
     else if (is_number(c->type)) lp_buf_puts(out, lp_double_parse(value, strlen(value), &number) ? value : "null");
-    else if (is_type(c->type, "boolean") && (!strcmp(value, "true") || !strcmp(value, "false"))) lp_buf_puts(out, value);
+    else if (is_type(c->type, "boolean") && (!strcmp(value, "true") || !strcmp(value, "false")))
+        lp_buf_puts(out, value);
     else lp_json_put_text(out, value, strlen(value));
 }
 

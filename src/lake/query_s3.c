@@ -22,7 +22,8 @@ static bool can_load(const char *duckdb, const char *extension, struct lp_buf *l
     lp_buf_puts(load, "LOAD ");
     lp_sql_put_text(extension, load);
     lp_buf_puts(load, ";\n");
-    struct lp_child c = {.program = duckdb, .arguments = arguments, .texts = {NULL, lp_buf_text(load)}, .take = ignore, .silent = true};
+    struct lp_child c = {
+        .program = duckdb, .arguments = arguments, .texts = {NULL, lp_buf_text(load)}, .take = ignore, .silent = true};
     return !load->failed && access(extension, R_OK) == 0 && lp_child_run(&c, &ignored) == LP_OK;
 }
 
@@ -60,7 +61,8 @@ static enum lp_code find_region(struct lp_s3_store *s, struct lp_buf *out, struc
     const char *session;
     lp_s3_request_init(&q, s, "HEAD", NULL);
     enum lp_code code = lp_s3_call(s, &q, &reply, err);
-    if (code == LP_OK && lp_aws_reply_header(&reply, "x-amz-bucket-region", &region)) lp_buf_put(out, region.at, region.len);
+    if (code == LP_OK && lp_aws_reply_header(&reply, "x-amz-bucket-region", &region))
+        lp_buf_put(out, region.at, region.len);
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);
     /* Whoever may read objects need not be allowed to ask for the bucket. */

@@ -82,8 +82,9 @@ static void put_csv_reader(const struct lp_script *s, size_t index, struct lp_bu
     const struct lp_lake_table *t = &s->tables->list[index];
     lp_buf_puts(out, "read_csv(");
     put_files(s, t, out);
-    lp_buf_puts(out, ", auto_detect=false, header=true, delim=',', quote='\"', escape='\"', new_line='\\n', nullstr='', "
-                     "allow_quoted_nulls=false, columns={");
+    lp_buf_puts(out,
+                ", auto_detect=false, header=true, delim=',', quote='\"', escape='\"', new_line='\\n', nullstr='', "
+                "allow_quoted_nulls=false, columns={");
     for (size_t i = 0; i < t->column_count; i++) {
         if (i) lp_buf_puts(out, ", ");
         lp_sql_put_text(t->columns[i].name, out);

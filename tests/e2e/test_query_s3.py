@@ -120,6 +120,17 @@ def test_what_s3_refuses_is_told(ask, aws, bucket):
     assert "AccessDenied" in ask("from t", f"s3://{bucket}/a b", status=FAILED, env=aws.env_of(denied)).stderr
 
 
+@pytest.mark.parametrize("way", ["fetched"])
+def test_the_extension_that_its_user_installed_is_used(ask, aws, bucket, program):
+    extensions = program.folder / "home/.duckdb/extensions"
+    for version, content in (("v1.0.0", b"not for this one"), ("v1.5.5", (ROOT / "build/deps/duckdb/httpfs.duckdb_extension").read_bytes())):
+        (extensions / version / "linux_amd64").mkdir(parents=True)
+        (extensions / version / "linux_amd64/httpfs.duckdb_extension").write_bytes(content)
+    done = ask("select sum(n) from t", f"s3://{bucket}/a b")
+    assert rows(done) == [["6"]] and done.stderr == ""
+    assert not (program.folder / "home/.cache").exists()
+
+
 # ---- the cache ----
 
 

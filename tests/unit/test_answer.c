@@ -30,7 +30,8 @@ static void csv_tells_null_from_the_empty_text(void **state)
 
 static void csv_in_quotes_passes_as_it_is(void **state)
 {
-    each_cut(LP_ANSWER_CSV, "a,b\n\"x,,y\",\"NULL01\"\n\"q\"\"\n\n\"\"q\",\n", "a,b\n\"x,,y\",\"NULL01\"\n\"q\"\"\n\n\"\"q\",\"\"\n");
+    each_cut(LP_ANSWER_CSV, "a,b\n\"x,,y\",\"NULL01\"\n\"q\"\"\n\n\"\"q\",\n",
+             "a,b\n\"x,,y\",\"NULL01\"\n\"q\"\"\n\n\"\"q\",\"\"\n");
     each_cut(LP_ANSWER_CSV, "a\n\"\"\n", "a\n\"\"\n");
 }
 

@@ -9,16 +9,26 @@ static struct lp_err err;
 
 static struct lp_lake_table weather(void)
 {
-    return (struct lp_lake_table){.database = "weather", .name = "weather", .location = "weather", .partitions = {"dt", "h"}, .partition_count = 2};
+    return (struct lp_lake_table){.database = "weather",
+                                  .name = "weather",
+                                  .location = "weather",
+                                  .partitions = {"dt", "h"},
+                                  .partition_count = 2};
 }
 
 static void files_lie_exactly_one_folder_deep_for_each_partition(void **state)
 {
     struct lp_lake_table t = weather();
     assert_true(lp_lake_table_owns(&t, NULL, "weather/dt=1/h=2/x.csv"));
-    static const char *const others[] = {"weather/dt=1/x.csv",      "weather/dt=1/h=2/i=3/x.csv", "weather/h=1/dt=2/x.csv",
-                                         "weather/dt=1/h=2/x.jsonl", "weather/dt=1/h=2/.x.csv",    "weather2/dt=1/h=2/x.csv",
-                                         "_quarantine/weather/dt=1/h=2/x.csv", "weather/dt=1/h=2/.csv", "weather"};
+    static const char *const others[] = {"weather/dt=1/x.csv",
+                                         "weather/dt=1/h=2/i=3/x.csv",
+                                         "weather/h=1/dt=2/x.csv",
+                                         "weather/dt=1/h=2/x.jsonl",
+                                         "weather/dt=1/h=2/.x.csv",
+                                         "weather2/dt=1/h=2/x.csv",
+                                         "_quarantine/weather/dt=1/h=2/x.csv",
+                                         "weather/dt=1/h=2/.csv",
+                                         "weather"};
     for (size_t i = 0; i < LP_COUNT(others); i++) assert_false(lp_lake_table_owns(&t, NULL, others[i]));
 }
 
@@ -73,7 +83,11 @@ static void entries_that_lead_out_of_the_lake_are_refused(void **state)
         struct lp_store *store = memory_store_new();
         struct lp_tables t = {0};
         char *text = NULL;
-        assert_true(asprintf(&text, "{\"database\":\"d\",\"table\":\"t\",\"format\":\"csv\",\"location\":\"%s\",\"columns\":[{\"name\":\"a\",\"type\":\"bigint\"}],\"partitions\":[]}", places[i]) > 0);
+        assert_true(
+            asprintf(
+                &text,
+                "{\"database\":\"d\",\"table\":\"t\",\"format\":\"csv\",\"location\":\"%s\",\"columns\":[{\"name\":\"a\",\"type\":\"bigint\"}],\"partitions\":[]}",
+                places[i]) > 0);
         assert_ok(lp_store_put(store, "_catalog/d/t.json", text, strlen(text), &err));
         assert_code(lp_tables_read(&t, store, &err), LP_DATA);
         assert_non_null(strstr(err.text, "_catalog/d/t.json"));
@@ -98,7 +112,8 @@ static void the_script_ends_with_the_lock_and_nothing_behind_it(void **state)
     struct lp_lake_table t = {.database = "d", .name = "t", .location = "t", .columns = &c, .column_count = 1};
     struct lp_tables tables = {.list = &t, .count = 1};
     struct lp_script_table there = {.has_files = true};
-    struct lp_script s = {.tables = &tables, .states = &there, .base = "", .allowed = "/la'ke", .memory_mib = 64, .threads = 1};
+    struct lp_script s = {
+        .tables = &tables, .states = &there, .base = "", .allowed = "/la'ke", .memory_mib = 64, .threads = 1};
     lp_script_put(&s, &out);
     const char *allowed = strstr(lp_buf_text(&out), "SET allowed_directories=['/la''ke'];\n.safe_mode\n");
     assert_non_null(allowed);
