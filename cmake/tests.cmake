@@ -1,5 +1,4 @@
 # Every tests/unit/test_*.c is one cmocka program and one CTest test. What goes through the binary is pytest's.
-enable_testing()
 if(NOT LP_UNIT_TESTS)
     return()
 endif()

@@ -29,7 +29,6 @@ static void attempt_release(struct attempt *a)
 static enum lp_code add(struct attempt *a, struct lp_err *err, const char *format, ...) LP_PRINTF(3, 4);
 static enum lp_code add(struct attempt *a, struct lp_err *err, const char *format, ...)
 {
-    LP_AUTO(lp_buf) line = {.max_bytes = ATTEMPT_BYTES};
     char *text = NULL;
     va_list args, again;
     va_start(args, format);

@@ -219,7 +219,8 @@ static bool hides_error(struct lp_aws_reply *r, const struct lp_aws_request *q, 
         region[0] = '\0';
         return false;
     }
-    memcpy(r->error_code, seen.error_code, sizeof r->error_code);
+    if (*seen.error_code) memcpy(r->error_code, seen.error_code, sizeof r->error_code);
+    else snprintf(r->error_code, sizeof r->error_code, "%d", r->status);
     memcpy(r->message, seen.message, sizeof r->message);
     if (!*r->request_id) memcpy(r->request_id, seen.request_id, sizeof r->request_id);
     return true;

@@ -10,6 +10,8 @@
 
 #define CANONICAL_BYTES ((size_t)256 * 1024)
 #define QUERY_PARTS_MAX 256
+/* RFC 9110 5.6.2 */
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!#$%&'*+^`|~"
 
 struct digest {
     unsigned char bytes[SHA256_DIGEST_LENGTH];
@@ -240,7 +242,7 @@ static enum lp_code gather_headers(const struct lp_sign_request *q, struct heade
         return lp_fail(err, LP_CONFIG, "a request has more than %d headers", LP_SIGN_HEADERS_MAX);
     for (size_t i = 0; i < q->header_count; i++) {
         const char *line = q->headers[i], *colon = strchr(line, ':');
-        if (!colon || colon == line || strpbrk(line, "\r\n"))
+        if (!colon || colon == line || strspn(line, NAME_CHARACTERS) != (size_t)(colon - line) || strpbrk(line, "\r\n"))
             return lp_fail(err, LP_CONFIG, "a header is not of the form \"Name: value\"");
         struct lp_slice name = {line, (size_t)(colon - line)}, value = lp_slice_of(colon + 1);
         if (never_signed(name)) continue;

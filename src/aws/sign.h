@@ -5,7 +5,7 @@
  *          more than its signatures do.
  * Owns:    the caller's struct lp_signature owns its texts. Keys are borrowed; what is derived from them is wiped.
  * Units:   microseconds since 1970, UTC.
- * Errors:  LP_CONFIG (a header without a colon or with a line break, more than LP_SIGN_HEADERS_MAX), LP_LIMIT, LP_NOMEM.
+ * Errors:  LP_CONFIG (a header whose name is none or with a line break, more than LP_SIGN_HEADERS_MAX), LP_LIMIT, LP_NOMEM.
  * Threads: no shared state.
  * Source:  AWS's "Signature Version 4 signing process"; its own suite of signing tests.
  */

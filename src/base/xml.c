@@ -39,7 +39,7 @@ static void XMLCALL start_element(void *context, const XML_Char *name, const XML
     r->path_len[r->depth] = r->path.len;
     r->text_from[r->depth++] = r->text.len;
     if (r->path.len) lp_buf_putc(&r->path, '/');
-    lp_buf_puts(&r->path, colon ? colon + 1 : name);
+    lp_buf_puts(&r->path, colon && colon[1] ? colon + 1 : name); /* never empty */
 }
 
 static void XMLCALL take_text(void *context, const XML_Char *text, int len)

@@ -19,6 +19,7 @@ void lp_faults_release(struct lp_faults *f)
     f->count = 0;
 }
 
+static const char *format_text(struct lp_faults *f, const char *format, va_list args) LP_PRINTF(2, 0);
 static const char *format_text(struct lp_faults *f, const char *format, va_list args)
 {
     char text[LP_ERR_TEXT_BYTES];

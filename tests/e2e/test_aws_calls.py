@@ -125,10 +125,24 @@ def test_each_protocol_is_spoken(aws):
         assert probe("call", service="glue", target="AWSGlue.CreateDatabase",
                      body='{"DatabaseInput":{"Name":"weather"}}')["code"] == "ok"
         assert "arn:aws:sns" in probe("call", service="sns", body="Action=CreateTopic&Version=2010-03-31&Name=t")["body"]
-        missing = probe("call", service="lambda", method="GET", path="/2015-03-31/functions/no")
-        assert missing["code"] == "not found" and missing["status"] == 404, missing
+        missing = probe("call", service="iam", body="Action=GetUser&Version=2010-05-08&UserName=nobody")
+        assert (missing["code"], missing["error_code"]) == ("not found", "NoSuchEntity"), missing["error"]
         assert "Account" in probe("call", service="sts", body="Action=GetCallerIdentity&Version=2011-06-15")["body"]
     assert not aws.proxy.leaks
+
+
+def test_a_path_outside_s3_is_signed_encoded_once_more_and_sent_as_it_is(server):
+    server.script("/2015-03-31/functions/arn%3Aaws%3Alambda", json_answer({}))
+    with Probe(at(server)) as probe:
+        got = probe("call", service="lambda", method="GET", path="/2015-03-31/functions/arn%3Aaws%3Alambda")
+        asked = server.requests[0]
+        signed = probe("sign", method="GET", path="/2015-03-31/functions/arn%3Aaws%3Alambda", query="",
+                       headers=[f"Host: {asked.headers['host']}", f"X-Amz-Date: {asked.headers['x-amz-date']}"],
+                       payload_hash="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                       time=asked.headers["x-amz-date"], region="us-west-2", service="lambda",
+                       access_key=KEYS["AWS_ACCESS_KEY_ID"], secret_key=KEYS["AWS_SECRET_ACCESS_KEY"])
+    assert got["code"] == "ok" and "arn%253Aaws%253Alambda" in signed["canonical"]
+    assert asked.headers["authorization"] == signed["authorization"]
 
 
 def test_real_names_are_reached_over_tls_with_the_bundle_that_is_named(aws, authority):

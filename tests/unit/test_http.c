@@ -2,6 +2,7 @@
  * tested end to end. */
 #include "test.h"
 
+#include "base/cancel.h"
 #include "net/http.h"
 
 #include <arpa/inet.h>
@@ -259,6 +260,118 @@ static void a_request_is_sent_as_it_was_given(void **state)
     lp_http_free(http);
 }
 
+/* What the handle did before must not show in the next request. */
+static void each_method_has_the_body_it_should_on_one_connection_after_another(void **state)
+{
+    static const struct {
+        const char *method, *body, *begins, *ends;
+        bool length;
+    } cases[] = {{"PUT", "abc", "PUT /echo HTTP/1.1\r\n", "\r\n\r\nabc", true},
+                 {"PUT", NULL, "PUT /echo HTTP/1.1\r\n", "\r\n\r\n", true},
+                 {"DELETE", NULL, "DELETE /echo HTTP/1.1\r\n", "\r\n\r\n", false},
+                 {"POST", NULL, "POST /echo HTTP/1.1\r\n", "\r\n\r\n", true},
+                 {"HEAD", NULL, "", "", false},
+                 {NULL, NULL, "GET /echo HTTP/1.1\r\n", "\r\n\r\n", false},
+                 {"GET", NULL, "GET /echo HTTP/1.1\r\n", "\r\n\r\n", false}};
+    struct lp_http *http = http_of(1, 0);
+    for (size_t i = 0; i < LP_COUNT(cases); i++) {
+        struct lp_http_reply reply;
+        struct lp_http_request q = {.url = url("/echo"),
+                                    .method = cases[i].method,
+                                    .body = cases[i].body,
+                                    .body_len = cases[i].body ? strlen(cases[i].body) : 0};
+        assert_ok(lp_http_start(http, &q, &err));
+        wait_for(http, &reply);
+        assert_int_equal(reply.outcome, LP_HTTP_ANSWERED);
+        size_t n = strlen(cases[i].ends);
+        assert_memory_equal(reply.body.at, cases[i].begins, strlen(cases[i].begins));
+        assert_true(reply.body.len >= n && !memcmp(reply.body.at + reply.body.len - n, cases[i].ends, n));
+        assert_int_equal(strstr(reply.body.at, "Content-Length:") != NULL, cases[i].length);
+        assert_null(strstr(reply.body.at, "Content-Type:"));
+        assert_null(strstr(reply.body.at, "Expect:"));
+        lp_http_finish(http, &reply);
+    }
+    lp_http_free(http);
+}
+
+static void a_redirect_is_an_answer_and_gzip_is_not_asked_for_where_that_is_wanted(void **state)
+{
+    static const char *const also[] = {"server", "loc-", NULL};
+    struct lp_http *http;
+    struct lp_http_reply reply;
+    struct lp_slice value;
+    assert_ok(lp_http_new(&(struct lp_http_options){.at_once = 1, .keep_also = also}, &http, &err));
+    assert_ok(lp_http_start(http, &(struct lp_http_request){.url = url("/redirect"), .no_redirects = true}, &err));
+    wait_for(http, &reply);
+    assert_int_equal(reply.outcome, LP_HTTP_ANSWERED);
+    assert_int_equal(reply.status, 302);
+    assert_false(lp_http_header(&reply, "location", &value));
+    lp_http_finish(http, &reply);
+    for (int stored = 0; stored < 2; stored++) {
+        assert_ok(lp_http_start(http, &(struct lp_http_request){.url = url("/echo"), .as_stored = stored}, &err));
+        wait_for(http, &reply);
+        assert_int_equal(strstr(reply.body.at, "gzip") != NULL, !stored);
+        lp_http_finish(http, &reply);
+    }
+    assert_ok(lp_http_start(http, &(struct lp_http_request){.url = url("/json")}, &err));
+    wait_for(http, &reply);
+    assert_true(lp_http_header(&reply, "Server", &value) && lp_slice_is(value, "none of ours"));
+    lp_http_finish(http, &reply);
+    lp_http_free(http);
+}
+
+static void a_transfer_that_is_given_up_gives_its_slot_back_wherever_it_is(void **state)
+{
+    struct lp_http *http = http_of(2, 0);
+    struct lp_http_reply reply;
+    bool got;
+    int one, two;
+    assert_ok(lp_http_start(http, &(struct lp_http_request){.url = url("/slow"), .user = &one}, &err));
+    assert_ok(lp_http_start(http, &(struct lp_http_request){.url = url("/json"), .user = &two}, &err));
+    lp_http_cancel(http, &one);
+    assert_int_equal(lp_http_room(http), 1);
+    wait_for(http, &reply);
+    assert_ptr_equal(reply.user, &two);
+    lp_http_finish(http, &reply);
+    start(http, "/json");
+    start(http, "/json");
+    wait_for(http, &reply);
+    for (int i = 0; i < 50; i++) usleep(1000);
+    lp_http_finish(http, &reply);
+    lp_http_cancel(http, NULL); /* in flight, or landed and not yet handed out */
+    assert_int_equal(lp_http_room(http), 2);
+    assert_int_equal(lp_http_in_flight(http), 0);
+    assert_ok(lp_http_wait(http, 0, &reply, &got, &err));
+    assert_false(got);
+    lp_http_cancel(http, &one);
+    expect(http, "/json", LP_HTTP_ANSWERED, 200, "{\"a\":1}");
+    lp_http_free(http);
+}
+
+static void the_last_requests_outlive_the_signal_that_asked_to_stop(void **state)
+{
+    pid_t child = fork(); /* the flag of a signal stays set in its process */
+    if (!child) {
+        struct lp_http_reply reply;
+        bool got;
+        lp_cancel_install();
+        struct lp_http *http = http_of(1, 0);
+        raise(SIGINT);
+        start(http, "/json");
+        bool good = lp_http_wait(http, 2000, &reply, &got, &err) == LP_CANCELLED;
+        lp_http_outlive_signal(http, true);
+        good = good && lp_http_wait(http, 2000, &reply, &got, &err) == LP_OK && got && reply.status == 200;
+        lp_http_finish(http, &reply);
+        lp_http_outlive_signal(http, false);
+        good = good && lp_http_wait(http, 0, &reply, &got, &err) == LP_CANCELLED;
+        lp_http_free(http);
+        _exit(good ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void what_cannot_be_sent_is_refused_before_it_is(void **state)
 {
     static const char *const bad[] = {"",       "no address", "ftp://127.0.0.1/", "file:///etc/passwd", "//127.0.0.1/",
@@ -341,6 +454,10 @@ int main(void)
         cmocka_unit_test(a_port_where_nobody_listens_is_no_connection),
         cmocka_unit_test(a_request_has_its_own_time),
         cmocka_unit_test(a_request_is_sent_as_it_was_given),
+        cmocka_unit_test(each_method_has_the_body_it_should_on_one_connection_after_another),
+        cmocka_unit_test(a_redirect_is_an_answer_and_gzip_is_not_asked_for_where_that_is_wanted),
+        cmocka_unit_test(a_transfer_that_is_given_up_gives_its_slot_back_wherever_it_is),
+        cmocka_unit_test(the_last_requests_outlive_the_signal_that_asked_to_stop),
         cmocka_unit_test(what_cannot_be_sent_is_refused_before_it_is),
         cmocka_unit_test(transfers_run_at_once_and_come_in_the_order_they_end),
         cmocka_unit_test(with_nothing_in_flight_waiting_is_sleeping),
