@@ -159,8 +159,7 @@ def test_the_answer_to_any_call_may_be_lost(program, server, aws, earlier):
             assert not aws.proxy.faults_left(), call
 
 
-@LAKES
-@pytest.mark.parametrize("status, code", [(403, "AccessDenied"), (500, "InternalError")])
+@pytest.mark.parametrize("earlier, status, code", [(False, 403, "AccessDenied"), (True, 500, "InternalError")])
 def test_when_any_call_is_refused_the_run_says_so_or_does_not_need_it(program, server, aws, earlier, status, code):
     ground, told = three_cities(program, server, aws, earlier), 0
     for number, call in enumerate(ground.calls, 1):
