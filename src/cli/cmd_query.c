@@ -126,7 +126,8 @@ static void tell_fetched(void *who, uint64_t files, uint64_t bytes)
     if (c->quiet) return;
     lp_bytes_format(bytes, size);
     lp_put_count(&text, files, "file", "files");
-    fprintf(stderr, "%sfetched %s, %s%s\n", c->err.grey, lp_buf_text(&text), size, c->err.plain);
+    fprintf(stderr, "%sfetched %s, %s%s%s\n", c->err.grey, lp_buf_text(&text), size,
+            c->where_count ? "" : "; with --where NAME=VALUE only the partitions you need", c->err.plain);
 }
 
 static enum lp_code answer(struct lp_cli *c, struct question *q, struct lp_err *err)
