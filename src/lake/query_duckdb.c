@@ -205,11 +205,13 @@ static enum lp_code take(void *who, const char *bytes, size_t len, struct lp_err
     return flush(a, err);
 }
 
-/* The answer to SQL, through `a` unless it is a table: that goes to the terminal as the shell draws it. */
+/* The answer to SQL, through `a` unless it is a table on a terminal, which the shell draws to fit. It does not look whether
+ * what it writes arrives; we do. */
 static enum lp_code run(struct duckdb *d, const char *sql, struct answer *a, struct lp_err *err)
 {
     const char *arguments[16] = {"-no-init", "-batch", "-bail", "-cmd", "%0"};
     size_t count = 5;
+    bool direct = a->form.form == LP_ANSWER_TABLE && isatty(a->fd);
     if (a->form.form == LP_ANSWER_CSV) {
         arguments[count++] = "-csv";
         arguments[count++] = "-nullvalue";
@@ -225,7 +227,7 @@ static enum lp_code run(struct duckdb *d, const char *sql, struct answer *a, str
                          .texts = {lp_buf_text(&d->script), sql},
                          .folder = d->folder,
                          .network = d->in_s3,
-                         .take = a->form.form == LP_ANSWER_TABLE ? NULL : take,
+                         .take = direct ? NULL : take,
                          .who = a,
                          .out_fd = a->fd};
     enum lp_code code = lp_child_run(&c, err);
@@ -320,7 +322,8 @@ static enum lp_code set_up(struct duckdb *d, const struct lp_duckdb_options *o, 
     d->o = *o;
     d->script.max_bytes = MAX_SCRIPT_BYTES;
     d->in_s3 = lp_store_is_s3(o->place);
-    d->folder = realpath(d->in_s3 || !*o->place ? "/" : o->place, NULL);
+    if (!strncmp(d->o.place, "file://", 7)) d->o.place += 7;
+    d->folder = realpath(d->in_s3 || !*d->o.place ? "/" : d->o.place, NULL);
     if (!d->folder && errno == ENOENT)
         return lp_fail(err, LP_NOTFOUND,
                        "%.600s: there is no such folder; run a pipeline first, or name its lake with --to", o->place);

@@ -387,6 +387,14 @@ def test_ten_million_rows_piped_to_head_end_at_once_with_little_memory(program, 
         assert time.monotonic() - started < (30 if is_sanitized() else 5)
 
 
+@pytest.mark.parametrize("form", ["csv", "json", "table"])
+def test_an_answer_that_cannot_be_written_fails(program, lake, form):
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    command = f"'{program.path}' query 'from range(100000)' --to 'file://{lake.folder}' --format {form} > /dev/full"
+    done = subprocess.run(["bash", "-c", command], env=program.environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == FAILED and "standard output" in done.stderr
+
+
 def children_of(pid):
     path = f"/proc/{pid}/task/{pid}/children"
     return [int(it) for it in open(path).read().split()]
