@@ -158,6 +158,6 @@ def build_bare_s3():
 
 def build_s3_put():
     release = TOP / "build" / "release"
-    static = [f"-l:lib{name}.a" for name in ("nghttp2", "ssl", "crypto", "z", "jansson", "yaml", "expat")]
+    static = [f"-l:lib{name}.a" for name in ("nghttp2", "ssl", "crypto", "z", "deflate", "jansson", "yaml", "expat")]
     build("gcc", "-O2", "-D_GNU_SOURCE", "-I", TOP / "src", HERE / "s3_put.c", "-o", BUILD / "s3_put", "-Wl,--gc-sections",
           release / "liblp.a", CURL / "lib/libcurl.a", *static, "-lm", "-lpthread", "-ldl")

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,7 +148,7 @@ static enum lp_code add_part(struct s3_upload *u, uint32_t crc, size_t len, stru
 static enum lp_code send_part(struct s3_upload *u, struct block *b, const char *bytes, size_t len, struct lp_err *err)
 {
     char number[LP_NUMBER_TEXT_BYTES];
-    uint32_t crc = (uint32_t)crc32_z(crc32_z(0, NULL, 0), (const unsigned char *)bytes, len);
+    uint32_t crc = libdeflate_crc32(0, bytes, len);
     enum lp_code code = lp_s3_renew(u->store, err);
     if (!code && u->flight_count == PARTS_IN_FLIGHT) code = land_part(u, err);
     if (!code) code = add_part(u, crc, len, err);
@@ -342,7 +343,7 @@ static enum lp_code put_single(struct s3_upload *u, struct lp_err *err)
     const char *bytes = u->block ? u->block->bytes : "";
     lp_s3_request_init(&q, u->store, "PUT", u->key);
     lp_s3_add_object_headers(&q, u->store, u->key);
-    lp_s3_add_checksum(&q, (uint32_t)crc32_z(crc32_z(0, NULL, 0), (const unsigned char *)bytes, u->filled));
+    lp_s3_add_checksum(&q, libdeflate_crc32(0, bytes, u->filled));
     q.aws.body = bytes;
     q.aws.body_len = u->filled;
     enum lp_code code = lp_s3_call(u->store, &q, &reply, err);
