@@ -244,7 +244,7 @@ static enum lp_code remove_stale(struct lp_output *o, const char *before, struct
     return LP_OK;
 }
 
-enum lp_code lp_output_publish_quarantine(struct lp_output *o, struct lp_err *err)
+enum lp_code lp_output_publish_quarantine(struct lp_output *o, const struct lp_earlier *before, struct lp_err *err)
 {
     struct lp_output_file *q = &o->quarantine;
     if (q->upload) {
@@ -252,6 +252,7 @@ enum lp_code lp_output_publish_quarantine(struct lp_output *o, struct lp_err *er
         q->published = true;
         return LP_OK;
     }
+    if (!before->any) return LP_OK;
     /* No bad rows now: what an earlier run of the slot left there is not true any more. */
     lp_buf_clear(&o->partition);
     if (lp_sink_one_partition(o->layout.sink)) lp_layout_put_partition(&o->layout, o->run, NULL, 0, &o->partition);
@@ -273,7 +274,7 @@ static enum lp_code finish_rows(struct lp_output *o, struct lp_err *err)
     return LP_OK;
 }
 
-enum lp_code lp_output_publish(struct lp_output *o, const char *before, struct lp_err *err)
+enum lp_code lp_output_publish(struct lp_output *o, const struct lp_earlier *before, struct lp_err *err)
 {
     /* A file of a name of its own is there after every run, without rows as well. */
     if (o->layout.sink->file_name && !o->file_count) LP_TRY(add_file(o, "", err));
@@ -283,6 +284,6 @@ enum lp_code lp_output_publish(struct lp_output *o, const char *before, struct l
         if (code) return lp_wrap(err, code, "publish %s", o->files[i].key);
         o->files[i].published = true;
     }
-    LP_TRY(remove_stale(o, before, err));
-    return lp_output_publish_quarantine(o, err);
+    LP_TRY(remove_stale(o, lp_buf_text(&before->keys), err));
+    return lp_output_publish_quarantine(o, before, err);
 }

@@ -21,6 +21,11 @@
 #define LP_OUTPUT_PARTITIONS 10000
 #define LP_OUTPUT_HELD_BYTES ((size_t)24 << 20)
 
+struct lp_earlier { /* what earlier runs of the slot may have left */
+    struct lp_buf keys; /* of data files, one per line */
+    bool any;           /* false: nothing at all, so that there is nothing to remove */
+};
+
 struct lp_output_file {
     char *partition, *key; /* owned */
     struct lp_upload *upload;
@@ -53,10 +58,10 @@ enum lp_code lp_output_begin(struct lp_output *o, struct lp_store *store, const 
 /* The batch is judged: rows with failures are bad. */
 enum lp_code lp_output_write(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item,
                              const struct lp_bindings *bind, struct lp_err *err) LP_CHECKED;
-/* `before` names the keys that the last run of this slot left, one per line. */
-enum lp_code lp_output_publish(struct lp_output *o, const char *before, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_output_publish(struct lp_output *o, const struct lp_earlier *before, struct lp_err *err) LP_CHECKED;
 /* Only what was quarantined: for a run whose rows were refused. */
-enum lp_code lp_output_publish_quarantine(struct lp_output *o, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_output_publish_quarantine(struct lp_output *o, const struct lp_earlier *before,
+                                          struct lp_err *err) LP_CHECKED;
 void lp_output_release(struct lp_output *o);
 
 #endif

@@ -73,6 +73,8 @@ struct lp_lock_ops {
 };
 struct lp_lock {
     const struct lp_lock_ops *ops;
+    bool orderly;    /* whoever held it before has let go of it by itself; false where the home cannot tell */
+    bool unfinished; /* set before release by a holder that leaves work for the next one: that one shall not find it orderly */
 };
 void lp_lock_release(struct lp_lock **l); /* *l may be NULL */
 

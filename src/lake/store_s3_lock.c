@@ -207,7 +207,10 @@ static enum lp_code take_over(struct s3_lock *l, char **version, struct lp_err *
             "%s is held by process %lld on %s, which wrote it %lld s ago; were it killed, the lock ends after %d s", l->key,
             seen.holder.pid, *seen.holder.host ? seen.holder.host : "another machine", (long long)seen.age_s, LEASE_S);
     LP_TRY(write_lock(l, condition, version, err));
-    if (*version) l->store->sweeps = true;
+    if (*version) {
+        l->store->sweeps = true;
+        l->lock.orderly = false;
+    }
     return LP_OK;
 }
 
@@ -260,7 +263,8 @@ static void release(struct lp_lock *lock)
     struct s3_lock *l = (struct s3_lock *)lock;
     struct lp_err ignored;
     if (l->store->lock == lock) l->store->lock = NULL;
-    if (!l->lost && lp_clock_monotonic_us() - l->written_us < INT64_C(1000000) * LEASE_S)
+    bool ours = !l->lost && lp_clock_monotonic_us() - l->written_us < INT64_C(1000000) * LEASE_S;
+    if (ours && !lock->unfinished)
         (void)!l->store->store.ops->remove(&l->store->store, l->key, &ignored);
     free(l->key);
     free(l->version);
@@ -280,7 +284,7 @@ enum lp_code lp_s3_lock(struct lp_store *store, const char *key, struct lp_lock 
         free(copy);
         return lp_nomem(err);
     }
-    *l = (struct s3_lock){.lock.ops = &lock_ops, .store = s, .key = copy, .written_us = lp_clock_monotonic_us()};
+    *l = (struct s3_lock){.lock = {&lock_ops, .orderly = true}, .store = s, .key = copy, .written_us = lp_clock_monotonic_us()};
     uint64_t random = 0;
     if (getrandom(&random, sizeof random, 0) != sizeof random) random = (uint64_t)l->written_us;
     snprintf(l->token, sizeof l->token, "%016llx", (unsigned long long)random);

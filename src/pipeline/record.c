@@ -189,7 +189,7 @@ static void put_key_of(const struct lp_layout *l, const char *url, struct lp_buf
 }
 
 /* What a killed run was about to publish. */
-static enum lp_code read_intent(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys,
+static enum lp_code read_intent(struct lp_store *store, const struct lp_layout *l, struct lp_earlier *out,
                                 struct lp_err *err)
 {
     LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES};
@@ -197,9 +197,10 @@ static enum lp_code read_intent(struct lp_store *store, const struct lp_layout *
     LP_TRY(lp_buf_code(&key, "the intent's name", err));
     enum lp_code code = store->ops->read(store, lp_buf_text(&key), &text, err);
     if (code) return code == LP_NOTFOUND ? LP_OK : code;
+    out->any = true;
     for (char *line = text.data, *end; line && (end = strchr(line, '\n')); line = end + 1) {
         *end = '\0';
-        put_key_of(l, line, keys);
+        put_key_of(l, line, &out->keys);
     }
     return LP_OK;
 }
@@ -225,8 +226,8 @@ enum lp_code lp_record_drop_intent(struct lp_store *store, const struct lp_layou
 }
 
 /* A record of an earlier run tells where its files are; one that cannot be read tells nothing. */
-enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys,
-                                 struct lp_err *err)
+enum lp_code lp_record_read_earlier(struct lp_store *store, const struct lp_layout *l, bool orderly,
+                                    struct lp_earlier *out, struct lp_err *err)
 {
     LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES};
     LP_AUTO(lp_arena) arena = {.max_bytes = (size_t)256 << 20};
@@ -234,14 +235,16 @@ enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout 
     size_t i;
     lp_layout_put_record_key(l, &key);
     LP_TRY(lp_buf_code(&key, "the record's name", err));
-    LP_TRY(read_intent(store, l, keys, err));
+    out->any = !orderly;
+    if (!orderly || !lp_sink_one_partition(l->sink)) LP_TRY(read_intent(store, l, out, err));
     enum lp_code code = store->ops->read(store, lp_buf_text(&key), &text, err);
     if (code == LP_NOTFOUND) return LP_OK;
     LP_TRY(code);
+    out->any = true;
     code = lp_json_parse(&arena, lp_buf_text(&text), text.len, &record, err);
     if (code) return code == LP_NOMEM ? code : LP_OK;
     json_array_foreach (json_object_get(record, "files"), i, file)
-        put_key_of(l, json_string_value(json_object_get(file, "url")), keys);
-    json_array_foreach (json_object_get(record, "kept"), i, file) put_key_of(l, json_string_value(file), keys);
-    return lp_buf_code(keys, "the earlier record", err);
+        put_key_of(l, json_string_value(json_object_get(file, "url")), &out->keys);
+    json_array_foreach (json_object_get(record, "kept"), i, file) put_key_of(l, json_string_value(file), &out->keys);
+    return lp_buf_code(&out->keys, "the earlier record", err);
 }

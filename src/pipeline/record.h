@@ -57,9 +57,10 @@ enum lp_code lp_record_publish(struct lp_record *r, struct lp_store *store, cons
 enum lp_code lp_record_put_intent(struct lp_store *store, const struct lp_layout *l, const struct lp_output *o,
                                   const char *earlier_keys, struct lp_err *err) LP_CHECKED;
 enum lp_code lp_record_drop_intent(struct lp_store *store, const struct lp_layout *l, struct lp_err *err) LP_CHECKED;
-/* The keys of the data files that the slot's last record names, one per line; nothing when there is none. */
-enum lp_code lp_record_read_keys(struct lp_store *store, const struct lp_layout *l, struct lp_buf *keys,
-                                 struct lp_err *err) LP_CHECKED;
+/* What the slot's last record names, and what a run was about to publish that is not in any record. With `orderly` the
+ * last run of the slot is known to have ended in order: then only what it names is there. */
+enum lp_code lp_record_read_earlier(struct lp_store *store, const struct lp_layout *l, bool orderly,
+                                    struct lp_earlier *out, struct lp_err *err) LP_CHECKED;
 void lp_record_release(struct lp_record *r);
 const char *lp_run_status_name(enum lp_run_status s);
 

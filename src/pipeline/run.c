@@ -19,12 +19,13 @@ struct work {
     struct lp_catalogs catalogs;
     struct lp_output output;
     struct lp_batch batch;
-    struct lp_buf earlier_keys; /* of the data files this slot has now */
+    struct lp_earlier earlier; /* what lies in this slot already */
     struct lp_bindings bindings;
     char slot_text[LP_TIME_TEXT_BYTES];
     bool writes; /* a preview does not */
     size_t failure_bytes;
     bool intent; /* what is published was named beforehand */
+    bool recorded; /* what is published is named by the record */
     struct lp_err lock_lost; /* while replies were waited for */
     struct lp_history history;
 };
@@ -174,7 +175,7 @@ static enum lp_code gate(struct work *w, struct lp_err *err)
     if (code != LP_GATE || !w->writes) return code;
     struct lp_err local;
     /* The rows are refused, the reasons are kept. */
-    if (lp_output_publish_quarantine(&w->output, &local)) return lp_fail(err, local.code, "%s", local.text);
+    if (lp_output_publish_quarantine(&w->output, &w->earlier, &local)) return lp_fail(err, local.code, "%s", local.text);
     return code;
 }
 
@@ -185,8 +186,8 @@ static enum lp_code publish(struct work *w, struct lp_err *err)
     LP_TRY(w->lock->ops->renew(w->lock, err));
     /* Where the rows choose their files, another run may choose others: see lp_record_put_intent. */
     w->intent = !lp_sink_one_partition(&p->sink);
-    if (w->intent) LP_TRY(lp_record_put_intent(w->store, &w->layout, &w->output, lp_buf_text(&w->earlier_keys), err));
-    LP_TRY(lp_output_publish(&w->output, lp_buf_text(&w->earlier_keys), err)); /* data, then quarantine */
+    if (w->intent) LP_TRY(lp_record_put_intent(w->store, &w->layout, &w->output, lp_buf_text(&w->earlier.keys), err));
+    LP_TRY(lp_output_publish(&w->output, &w->earlier, err)); /* data, then quarantine */
     w->rec->rows.written = w->rec->rows.read - w->rec->rows.quarantined;
     LP_TRY(lp_record_set_files(w->rec, &w->output, err));
     return lp_catalogs_publish(&w->catalogs, &w->output, err);
@@ -224,8 +225,8 @@ static void finish_record(struct lp_record *rec)
 static void note_kept(struct work *w)
 {
     for (size_t i = 0; i < w->output.file_count; i++)
-        if (w->output.files[i].published) lp_buf_printf(&w->earlier_keys, "%s\n", w->output.files[i].key);
-    if (!w->rec->file_count) w->rec->kept_keys = strdup(lp_buf_text(&w->earlier_keys));
+        if (w->output.files[i].published) lp_buf_printf(&w->earlier.keys, "%s\n", w->output.files[i].key);
+    if (!w->rec->file_count) w->rec->kept_keys = strdup(lp_buf_text(&w->earlier.keys));
 }
 
 /* The record tells of a failure too. That it cannot be written does not hide why the run failed. */
@@ -242,6 +243,7 @@ static enum lp_code write_record(struct work *w, enum lp_code code, struct lp_er
     }
     enum lp_code written = lp_record_publish(w->rec, w->store, &w->layout, &local);
     if (!written && w->intent) written = lp_record_drop_intent(w->store, &w->layout, &local);
+    w->recorded = !written;
     if (code || !written) return code;
     w->rec->status = LP_RUN_FAILED;
     return lp_fail(err, written, "the rows are written, the run record is not: %s", local.text);
@@ -288,14 +290,21 @@ static enum lp_code tell_without_record(struct work *w, enum lp_code code, const
     return code;
 }
 
+/* Is there something that no record names, and that only who knows of it looks for? */
+static bool leaves_work(const struct work *w)
+{
+    return !w->recorded && (w->intent || w->rec->rows.quarantined || !w->lock->orderly);
+}
+
 static void release(struct work *w)
 {
+    if (w->lock) w->lock->unfinished = leaves_work(w);
     lp_fetch_free(w->fetch);
     lp_output_release(&w->output);
     lp_catalogs_release(&w->catalogs);
     lp_judge_release(&w->judge);
     lp_batch_release(&w->batch);
-    lp_buf_release(&w->earlier_keys);
+    lp_buf_release(&w->earlier.keys);
     lp_lock_release(&w->lock);
     lp_store_free(w->store);
 }
@@ -308,7 +317,7 @@ enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struc
     begin_record(&w);
     enum lp_code code = lock_slot(&w, err);
     /* Before anything that may fail: the record of a failed run takes the place of the one that names these files. */
-    if (!code) code = lp_record_read_keys(w.store, &w.layout, &w.earlier_keys, err);
+    if (!code) code = lp_record_read_earlier(w.store, &w.layout, w.lock->orderly, &w.earlier, err);
     if (!code) code = conclude(&w, flow(&w, err), err);
     else code = tell_without_record(&w, code, err);
     release(&w);

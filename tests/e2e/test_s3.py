@@ -10,7 +10,7 @@ import pandas
 import pytest
 
 from harness import aws_faults, behaviours
-from harness.runner import GATE, LOCKED, OK, PARTIAL, SLOT_NAME, is_sanitized
+from harness.runner import FAILED, GATE, LOCKED, OK, PARTIAL, SLOT_NAME, is_sanitized
 from harness.weather import CITIES
 
 DATA, RECORD = f"weather/dt=2012-10-01/{SLOT_NAME}.csv", f"_runs/weather/{SLOT_NAME}.json"
@@ -102,6 +102,37 @@ def test_data_comes_first_then_quarantine_then_the_catalogue_and_the_record_last
     assert data < quarantine < len(changes) - 2
     assert all(quarantine < at < len(changes) - 2 for at in catalogue) and catalogue
     assert aws.proxy.calls[0].request.headers["if-none-match"] == "*"
+
+
+def test_a_run_asks_no_more_of_the_bucket_than_it_must(program, server, aws):
+    bucket = aws.bucket()
+    file = program.pipeline(server.url(), columns=columns(), sink={"to": f"s3://{bucket}", "catalog": None})
+
+    def calls(**named):
+        aws.proxy.calls.clear()
+        assert program.run(file, env=aws.env, **named).status == OK
+        return [f"{call.operation} {call.key}" for call in aws.proxy.calls]
+
+    catalogue, next_slot = "_catalog/weather/weather.json", "20121002T180000Z"
+    assert calls() == [f"PutObject {LOCK}", f"GetObject {RECORD}", f"GetObject {catalogue}", f"PutObject {DATA}",
+                       f"GetObject {catalogue}", f"PutObject {catalogue}", f"PutObject {RECORD}", f"DeleteObject {LOCK}"]
+    assert calls() == [f"PutObject {LOCK}", f"GetObject {RECORD}", f"GetObject {catalogue}", f"PutObject {DATA}",
+                       f"DeleteObject {QUARANTINE}", f"PutObject {RECORD}", f"DeleteObject {LOCK}"]
+    assert calls(slot="2012-10-02T18:00:00Z") == [
+        call.replace(SLOT_NAME, next_slot).replace("2012-10-01", "2012-10-02") for call in
+        (f"PutObject {LOCK}", f"GetObject {RECORD}", f"GetObject {catalogue}", f"PutObject {DATA}", f"PutObject {RECORD}",
+         f"DeleteObject {LOCK}")]
+
+
+def test_what_no_record_names_goes_away_with_the_next_run(program, server, aws):
+    bucket = aws.bucket()
+    file = program.pipeline(server.url(), columns=columns(), quality={"max_bad": "50%"}, sink={"to": f"s3://{bucket}", "catalog": None})
+    server.script("Dallas", behaviours.ok(main__temp=99.5), behaviours.ok())
+    aws.proxy.fault(aws_faults.refuse(403, "AccessDenied"), operation="PutObject", key=RECORD)
+    assert program.run(file, env=aws.env).status == FAILED
+    assert QUARANTINE in aws.keys_of(bucket) and RECORD not in aws.keys_of(bucket)
+    assert program.run(file, env=aws.env).status == OK
+    assert sorted(key for key in aws.keys_of(bucket) if not key.startswith("_catalog/")) == sorted([DATA, RECORD])
 
 
 def test_nothing_is_seen_before_the_commit(program, server, aws):

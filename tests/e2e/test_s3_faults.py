@@ -227,7 +227,7 @@ def test_temporary_keys_work_and_their_token_is_signed(aws, lake):
 
 def test_keys_that_expire_in_the_middle(aws, lake):
     """The run began, its last calls are refused: what was there stays, and the message says why."""
-    aws.proxy.fault(aws_faults.s3_error(400, "ExpiredToken", "The provided token has expired."), after=6, times=ALWAYS,
+    aws.proxy.fault(aws_faults.s3_error(400, "ExpiredToken", "The provided token has expired."), after=4, times=ALWAYS,
                     service="s3")
     assert told(lake.run(), "s3://lake/", "ExpiredToken")
 

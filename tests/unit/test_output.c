@@ -72,6 +72,8 @@ static void assert_holds(struct lake *l, const char *key, const char *text)
     assert_string_equal(lp_buf_text(&out), text);
 }
 
+static const struct lp_earlier nothing; /* no run of the slot has left anything */
+
 static void rows_lie_in_the_files_of_their_partitions(void **state)
 {
     struct lake *l = *state;
@@ -79,7 +81,7 @@ static void rows_lie_in_the_files_of_their_partitions(void **state)
     assert_ok(write_cities(l, first, 3, 1));
     assert_ok(write_cities(l, second, 2, 4));
     assert_int_equal(memory_store_count(l->store), 0);
-    assert_ok(lp_output_publish(&l->output, NULL, &err));
+    assert_ok(lp_output_publish(&l->output, &nothing, &err));
     assert_int_equal(memory_store_count(l->store), 3);
     assert_holds(l, "weather/city=Dallas/20121001T180000Z.csv", "city,n\nDallas,1\nDallas,3\n");
     assert_holds(l, "weather/city=Chicago/20121001T180000Z.csv", "city,n\nChicago,2\nChicago,4\n");
@@ -93,7 +95,7 @@ static void bad_rows_lie_in_quarantine_with_their_reasons(void **state)
     struct lake *l = *state;
     static const char *const cities[] = {"!", "Dallas", "!!"};
     assert_ok(write_cities(l, cities, 3, 1));
-    assert_ok(lp_output_publish(&l->output, NULL, &err));
+    assert_ok(lp_output_publish(&l->output, &nothing, &err));
     assert_holds(l, "weather/city=Dallas/20121001T180000Z.csv", "city,n\nDallas,2\n");
     assert_holds(l, "_quarantine/weather/20121001T180000Z.jsonl",
                  "{\"item\":{},\"failures\":[{\"column\":\"city\",\"check\":\"isin(['a'])\",\"failure_case\":\"!\"}],"
@@ -117,7 +119,7 @@ static void a_refused_run_publishes_its_quarantine_alone(void **state)
     struct lake *l = *state;
     static const char *const cities[] = {"Dallas", "!"};
     assert_ok(write_cities(l, cities, 2, 1));
-    assert_ok(lp_output_publish_quarantine(&l->output, &err));
+    assert_ok(lp_output_publish_quarantine(&l->output, &nothing, &err));
     lp_output_release(&l->output);
     assert_int_equal(memory_store_count(l->store), 1);
 }
@@ -128,12 +130,13 @@ static void a_later_run_of_the_slot_takes_the_place_of_the_earlier(void **state)
     static const char *const before[] = {"Dallas", "Chicago", "!"}, *const after[] = {"Dallas", "Denver"};
     assert_ok(lp_store_put(l->store, "weather/city=Chicago/20121001T190000Z.csv", "of another slot", 15, &err));
     assert_ok(write_cities(l, before, 3, 1));
-    assert_ok(lp_output_publish(&l->output, NULL, &err));
+    assert_ok(lp_output_publish(&l->output, &nothing, &err));
     assert_int_equal(memory_store_count(l->store), 4);
     begin(l);
     assert_ok(write_cities(l, after, 2, 7));
-    assert_ok(lp_output_publish(
-        &l->output, "weather/city=Dallas/20121001T180000Z.csv\nweather/city=Chicago/20121001T180000Z.csv\n", &err));
+    LP_AUTO(lp_buf) keys = {0};
+    lp_buf_puts(&keys, "weather/city=Dallas/20121001T180000Z.csv\nweather/city=Chicago/20121001T180000Z.csv\n");
+    assert_ok(lp_output_publish(&l->output, &(struct lp_earlier){keys, .any = true}, &err));
     assert_int_equal(memory_store_count(l->store), 3);
     assert_holds(l, "weather/city=Dallas/20121001T180000Z.csv", "city,n\nDallas,7\n");
     assert_holds(l, "weather/city=Denver/20121001T180000Z.csv", "city,n\nDenver,8\n");
@@ -153,7 +156,7 @@ static void many_partitions_are_written_with_few_open_files(void **state)
     size_t open = 0;
     for (size_t i = 0; i < l->output.file_count; i++) open += !l->output.files[i].parked;
     assert_in_range(open, 1, LP_OUTPUT_OPEN);
-    assert_ok(lp_output_publish(&l->output, NULL, &err));
+    assert_ok(lp_output_publish(&l->output, &nothing, &err));
     for (size_t i = 0; i < 200; i++) {
         snprintf(key, sizeof key, "weather/city=city-%zu/20121001T180000Z.csv", i);
         snprintf(text, sizeof text, "city,n\ncity-%zu,%zu\ncity-%zu,%zu\ncity-%zu,%zu\n", i, i, i, 1000 + i, i,
@@ -169,7 +172,7 @@ static void a_store_that_fails_is_told_and_nothing_is_seen(void **state)
     memory_store_limit(l->store, 30);
     assert_ok(write_cities(l, cities, 1, 1));
     assert_int_equal(write_cities(l, cities, 1, INT64_C(1000000000000)), LP_LIMIT);
-    assert_code(lp_output_publish(&l->output, NULL, &err), LP_LIMIT);
+    assert_code(lp_output_publish(&l->output, &nothing, &err), LP_LIMIT);
     assert_memory_equal(err.text, "publish weather/city=Dallas/", 28);
     assert_int_equal(memory_store_count(l->store), 0);
 }

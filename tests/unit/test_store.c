@@ -612,8 +612,36 @@ static void what_a_killed_holder_of_the_lock_left_is_taken_over(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     assert_ok(f->store->ops->lock(f->store, "_runs/p/.slot.lock", &lock, &err));
+    assert_false(lock->orderly);
     put(f->store, "killed.csv", "whole");
     assert_holds(f->store, "killed.csv", "whole", 5);
+    lp_lock_release(&lock);
+    assert_ok(f->store->ops->lock(f->store, "_runs/p/.slot.lock", &lock, &err));
+    assert_true(lock->orderly);
+    lp_lock_release(&lock);
+}
+
+static void end_with_work_left(const char *folder)
+{
+    struct lp_lock *lock;
+    struct lp_store *s = open_bucket(folder);
+    if (s->ops->lock(s, "_runs/p/.slot.lock", &lock, NULL) || !lock->orderly) _exit(1);
+    lock->unfinished = true;
+    lp_lock_release(&lock);
+    _exit(0);
+}
+
+static void a_holder_that_leaves_work_is_told_of_to_the_next(void **state)
+{
+    struct fixture *f = *state;
+    struct lp_lock *lock = NULL;
+    int status;
+    pid_t child = fork();
+    if (!child) end_with_work_left(f->folder);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_ok(f->store->ops->lock(f->store, "_runs/p/.slot.lock", &lock, &err));
+    assert_false(lock->orderly);
     lp_lock_release(&lock);
 }
 
@@ -667,6 +695,7 @@ int main(void)
         IN_S3(an_object_of_many_parts_is_the_sum_of_its_writes),
         IN_S3(an_aborted_object_of_many_parts_leaves_nothing),
         IN_S3(what_a_killed_holder_of_the_lock_left_is_taken_over),
+        IN_S3(a_holder_that_leaves_work_is_told_of_to_the_next),
         IN_S3(who_holds_the_lock_is_named),
     };
     if (getenv("LP_TEST_S3")) return cmocka_run_group_tests(in_s3, NULL, NULL);
