@@ -14,7 +14,7 @@ from ground import BUILD, CURL, HERE, OURS, SLOT, TOP, Failed, Job, build, measu
 # The pair that AWS publishes with its tests of signatures; go/lake knows no other.
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
         "AWS_REGION": "us-west-2", "AWS_EC2_METADATA_DISABLED": "true"}
-PART_BYTES = 8 << 20
+SLOT_BEFORE = "2012-09-30T18:00:00Z"
 
 
 class Lake:
@@ -57,31 +57,38 @@ class Lake:
 
 
 class CitiesJob(Job):
-    """Five requests, one CSV object."""
+    """Five requests, one CSV object. Into an empty bucket, or, with `earlier`, into the lake of the day before."""
 
-    def __init__(self, scratch, lake):
+    def __init__(self, scratch, lake, earlier=False):
         super().__init__(scratch, lake.api, 5, at_once=8, to="s3://bench/lake")
-        self.server = lake
-        self.requests = 0
+        self.server, self.earlier = lake, earlier
 
     def measured(self, command):
-        self.server.ask("reset")
+        before = self.server.state()
         result = measure(command, environment=self.server.environment(self.server.s3))
         state = self.server.state()
-        tables = [body for key, body in state["objects"].items() if key.endswith(".csv")]
+        tables = [body for key, body in state["objects"].items() if key.endswith(".csv") and key not in before["objects"]]
         if len(tables) != 1:
-            raise Failed(f"{len(tables)} tables instead of one")
+            raise Failed(f"{len(tables)} new tables instead of one")
         self.out.write_text(tables[0])
         self.check(self.out)
-        return {**result, "requests": len(state["asked"])}
+        return {**result, "requests": len(state["asked"]) - len(before["asked"])}
 
     def ours(self):
-        return self.measured([OURS, "run", self.file, "--slot", SLOT, "--quiet"])
+        self.server.ask("reset")
+        if self.earlier:
+            self.run_slot(SLOT_BEFORE)
+        return self.run_slot(SLOT)
+
+    def run_slot(self, slot):
+        return self.measured([OURS, "run", self.file, "--slot", slot, "--quiet"])
 
     def bare(self):
+        self.server.ask("reset")
         return self.measured([BUILD / "bare_s3", self.url, self.server.s3, "bench/weather.csv"])
 
     def go(self):
+        self.server.ask("reset")
         return self.measured([BUILD / "s3-go", self.url, "bench", "weather.csv"])
 
 
