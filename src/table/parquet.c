@@ -14,10 +14,11 @@
 
 #define BATCH_ROWS  8192
 #define BATCH_BYTES ((size_t)1 << 20) /* of a batch whose rows are long */
-#define GROUP_ROWS  ((size_t)1 << 17)
+#define GROUP_ROWS  ((size_t)1 << 18)
 #define GROUP_BYTES ((size_t)16 << 20)
 
 #define ZSTD_LEVEL       3
+#define EVEN_STEPS       (1 << 16)
 #define PAGE_ROWS        20000
 #define STATISTICS_BYTES (1 << 20) /* carquet cuts longer texts in the middle of a character */
 
@@ -39,11 +40,12 @@ struct column {
 struct parquet {
     struct lp_rowfile rows;
     struct column *columns;
-    size_t row_count, row_cap;      /* gathered */
+    size_t row_count, row_cap; /* gathered */
     size_t batch_bytes, group_rows, group_bytes;
-    carquet_writer_t *writer;       /* NULL until the first batch */
-    FILE *file;                     /* carquet's way to the target */
-    struct lp_err *err;             /* of the call at work */
+    size_t kept_bytes;        /* what carquet still has of the largest row group since it was trimmed */
+    carquet_writer_t *writer; /* NULL until the first batch */
+    FILE *file;               /* carquet's way to the target */
+    struct lp_err *err;       /* of the call at work */
     enum lp_code failed;
 };
 
@@ -137,20 +139,51 @@ static carquet_status_t describe_columns(const struct lp_columns *columns, carqu
         carquet_physical_type_t physical;
         carquet_logical_type_t logical;
         logical_type(c->type, &physical, &logical);
-        status = carquet_schema_add_column(schema, c->name, physical, logical.id ? &logical : NULL,
-                                           c->nullable ? CARQUET_REPETITION_OPTIONAL : CARQUET_REPETITION_REQUIRED, 0, 0);
+        status =
+            carquet_schema_add_column(schema, c->name, physical, logical.id ? &logical : NULL,
+                                      c->nullable ? CARQUET_REPETITION_OPTIONAL : CARQUET_REPETITION_REQUIRED, 0, 0);
     }
     return status;
 }
 
-static carquet_status_t set_up_columns(const struct lp_columns *columns, carquet_writer_t *w)
+static int64_t int_at(const struct column *c, enum lp_type type, size_t i)
 {
-    carquet_status_t status = carquet_writer_set_max_statistics_size(w, STATISTICS_BYTES);
-    for (size_t i = 0; !status && i < columns->count; i++) {
-        bool few = columns->list[i].type == LP_TYPE_BOOLEAN;
-        status = carquet_writer_set_column_encoding(w, (int32_t)i,
-                                                    few ? CARQUET_ENCODING_PLAIN : CARQUET_ENCODING_RLE_DICTIONARY);
+    return type == LP_TYPE_DATE ? c->values.i32[i] : c->values.i64[i];
+}
+
+/* Does each value lie about as far from the last as the others do? So it is with times at regular intervals, numbers that
+ * count up, and those of a small range. */
+static bool steps_evenly(const struct column *c, enum lp_type type)
+{
+    __int128 least = 0, most = 0;
+    for (size_t i = 1; i < c->value_count; i++) {
+        __int128 step = (__int128)int_at(c, type, i) - int_at(c, type, i - 1);
+        if (i == 1 || step < least) least = step;
+        if (i == 1 || step > most) most = step;
     }
+    return c->value_count > 1 && most - least < EVEN_STEPS;
+}
+
+/* As the first batch suggests. A dictionary is given up by carquet where it does not pay. */
+static carquet_encoding_t encoding_of(const struct column *c, enum lp_type type)
+{
+    switch (type) {
+    case LP_TYPE_BOOLEAN: return CARQUET_ENCODING_PLAIN;
+    case LP_TYPE_BIGINT:
+    case LP_TYPE_TIMESTAMP:
+    case LP_TYPE_DATE:
+        return steps_evenly(c, type) ? CARQUET_ENCODING_DELTA_BINARY_PACKED : CARQUET_ENCODING_RLE_DICTIONARY;
+    default: return CARQUET_ENCODING_RLE_DICTIONARY;
+    }
+}
+
+static carquet_status_t set_up_columns(struct parquet *p)
+{
+    const struct lp_columns *columns = p->rows.setting.columns;
+    carquet_status_t status = carquet_writer_set_max_statistics_size(p->writer, STATISTICS_BYTES);
+    for (size_t i = 0; !status && i < columns->count; i++)
+        status = carquet_writer_set_column_encoding(p->writer, (int32_t)i,
+                                                    encoding_of(&p->columns[i], columns->list[i].type));
     return status;
 }
 
@@ -193,7 +226,7 @@ static carquet_status_t make_writer(struct parquet *p)
         if (!p->writer) status = error.code ? error.code : CARQUET_ERROR_OUT_OF_MEMORY;
     }
     carquet_schema_free(schema);
-    if (!status) status = set_up_columns(p->rows.setting.columns, p->writer);
+    if (!status) status = set_up_columns(p);
     return status ? status : put_about(p);
 }
 
@@ -272,10 +305,9 @@ static enum lp_code hand_over(struct parquet *p, struct lp_err *err)
     for (size_t i = 0; i < columns->count; i++) {
         struct column *c = &p->columns[i];
         if (columns->list[i].type == LP_TYPE_STRING) point_at_bytes(c);
-        LP_TRY(outcome(p,
-                       carquet_writer_write_batch(p->writer, (int32_t)i, c->values.at, (int64_t)p->row_count, c->levels,
-                                                  NULL),
-                       err));
+        LP_TRY(outcome(
+            p, carquet_writer_write_batch(p->writer, (int32_t)i, c->values.at, (int64_t)p->row_count, c->levels, NULL),
+            err));
         c->value_count = 0;
         lp_buf_clear(&c->bytes);
     }
@@ -289,28 +321,49 @@ static enum lp_code end_group(struct parquet *p, struct lp_err *err)
 {
     LP_TRY(hand_over(p, err));
     if (!p->group_rows) return LP_OK;
+    if (p->kept_bytes < p->group_bytes) p->kept_bytes = p->group_bytes;
     p->group_rows = p->group_bytes = 0;
     return outcome(p, carquet_writer_new_row_group(p->writer), err);
 }
 
 /* ---- gathering ---- */
 
-static void put_values(struct column *c, const struct lp_cells *from, enum lp_type type, const uint16_t *rows, size_t count)
+/* The values of some rows that are not NULL, behind those that are there: for each of `rows`, what `value` makes of `row`. */
+#define PUT_VALUES(list, value)                      \
+    for (size_t i = 0; i < count; i++) {             \
+        size_t row = rows[i];                        \
+        if (!from->null[row]) (list)[n++] = (value); \
+    }
+
+static size_t put_texts(struct column *c, const struct lp_cells *from, const uint16_t *rows, size_t count)
+{
+    size_t n = c->value_count, len = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!from->null[rows[i]]) len += from->of.text[rows[i]].len;
+    if (!lp_buf_reserve(&c->bytes, len)) return n;
+    char *at = c->bytes.data + c->bytes.len;
+    for (size_t i = 0; i < count; i++) {
+        const struct lp_slice *text = &from->of.text[rows[i]];
+        if (from->null[rows[i]]) continue;
+        c->values.text[n++].length = (int32_t)text->len;
+        if (text->len) memcpy(at, text->at, text->len);
+        at += text->len;
+    }
+    c->bytes.len += len;
+    c->bytes.data[c->bytes.len] = '\0';
+    return n;
+}
+
+static void put_values(struct column *c, const struct lp_cells *from, enum lp_type type, const uint16_t *rows,
+                       size_t count)
 {
     size_t n = c->value_count;
-    for (size_t i = 0; i < count; i++) {
-        size_t row = rows[i];
-        if (from->null[row]) continue;
-        switch (type) {
-        case LP_TYPE_STRING:
-            c->values.text[n++] = (carquet_byte_array_t){.length = (int32_t)from->of.text[row].len};
-            lp_buf_put(&c->bytes, from->of.text[row].at, from->of.text[row].len);
-            break;
-        case LP_TYPE_DOUBLE: c->values.f64[n++] = from->of.f64[row]; break;
-        case LP_TYPE_BOOLEAN: c->values.boolean[n++] = from->of.boolean[row]; break;
-        case LP_TYPE_DATE: c->values.i32[n++] = (int32_t)from->of.i64[row]; break;
-        default: c->values.i64[n++] = from->of.i64[row]; break;
-        }
+    switch (type) {
+    case LP_TYPE_STRING: n = put_texts(c, from, rows, count); break;
+    case LP_TYPE_DOUBLE: PUT_VALUES(c->values.f64, from->of.f64[row]) break;
+    case LP_TYPE_BOOLEAN: PUT_VALUES(c->values.boolean, from->of.boolean[row]) break;
+    case LP_TYPE_DATE: PUT_VALUES(c->values.i32, (int32_t)from->of.i64[row]) break;
+    default: PUT_VALUES(c->values.i64, from->of.i64[row]) break;
     }
     c->value_count = n;
 }
@@ -324,12 +377,11 @@ static enum lp_code gather(struct parquet *p, const struct lp_batch *b, const ui
         struct column *c = &p->columns[i];
         size_t before = c->value_count;
         put_values(c, &b->cells[i], about->type, rows, count);
-        for (size_t k = 0; about->nullable && k < count; k++)
-            c->levels[p->row_count + k] = !b->cells[i].null[rows[k]];
-        if (!about->nullable && c->value_count - before != count)
-            return p->failed = lp_fail(err, LP_BUG, "column %s is not nullable and has a NULL", about->name);
+        for (size_t k = 0; about->nullable && k < count; k++) c->levels[p->row_count + k] = !b->cells[i].null[rows[k]];
         p->failed = lp_buf_code(&c->bytes, about->name, err);
         LP_TRY(p->failed);
+        if (!about->nullable && c->value_count - before != count)
+            return p->failed = lp_fail(err, LP_BUG, "column %s is not nullable and has a NULL", about->name);
     }
     p->row_count += count;
     return LP_OK;
@@ -373,7 +425,8 @@ static enum lp_code write_rows(struct lp_rowfile *r, const struct lp_batch *b, c
         LP_TRY(hand_over(p, err));
         if (p->group_rows >= GROUP_ROWS || p->group_bytes >= GROUP_BYTES) LP_TRY(end_group(p, err));
     }
-    r->held_bytes = p->group_bytes + p->batch_bytes + p->row_cap * row_width(b->columns);
+    size_t group = p->group_bytes > p->kept_bytes ? p->group_bytes : p->kept_bytes;
+    r->held_bytes = group + p->batch_bytes + p->row_cap * row_width(b->columns);
     return LP_OK;
 }
 
@@ -384,7 +437,8 @@ static enum lp_code shed(struct lp_rowfile *r, struct lp_err *err)
     if (p->failed) return lp_fail(err, p->failed, "an earlier write failed");
     LP_TRY(end_group(p, err));
     release_gathered(p);
-    r->held_bytes = 0;
+    if (p->writer) carquet_writer_trim(p->writer);
+    r->held_bytes = p->kept_bytes = 0;
     return LP_OK;
 }
 
@@ -412,8 +466,8 @@ static void free_rows(struct lp_rowfile *r)
     free(p);
 }
 
-static enum lp_code open_rows(const struct lp_rowfile_setting *s, const struct lp_rowfile_target *t, struct lp_rowfile **out,
-                              struct lp_err *err)
+static enum lp_code open_rows(const struct lp_rowfile_setting *s, const struct lp_rowfile_target *t,
+                              struct lp_rowfile **out, struct lp_err *err)
 {
     static const struct lp_rowfile_ops ops = {write_rows, shed, finish, free_rows};
     static const carquet_allocator_t allocator = {.malloc = take, .realloc = resize, .free = give_back};

@@ -1,8 +1,8 @@
 /* Stands in for parquet.c in a build without carquet. */
 #include "table/rowfile.h"
 
-static enum lp_code open_rows(const struct lp_rowfile_setting *s, const struct lp_rowfile_target *t, struct lp_rowfile **out,
-                              struct lp_err *err)
+static enum lp_code open_rows(const struct lp_rowfile_setting *s, const struct lp_rowfile_target *t,
+                              struct lp_rowfile **out, struct lp_err *err)
 {
     (void)s;
     (void)t;

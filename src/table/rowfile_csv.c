@@ -36,8 +36,8 @@ static void free_rows(struct lp_rowfile *r)
     free(r);
 }
 
-static enum lp_code open_rows(const struct lp_rowfile_setting *s, const struct lp_rowfile_target *t, struct lp_rowfile **out,
-                              struct lp_err *err)
+static enum lp_code open_rows(const struct lp_rowfile_setting *s, const struct lp_rowfile_target *t,
+                              struct lp_rowfile **out, struct lp_err *err)
 {
     static const struct lp_rowfile_ops ops = {write_rows, nothing_held, nothing_held, free_rows};
     struct lp_rowfile *r = malloc(sizeof *r);
