@@ -25,9 +25,17 @@ foreach(source ${unit_tests})
 endforeach()
 
 # Allocations of these fail on demand.
-foreach(function malloc calloc realloc)
-    target_link_options(test_catalog_glue PRIVATE -Wl,--wrap=${function})
+foreach(test test_catalog_glue test_parquet)
+    foreach(function malloc calloc realloc)
+        target_link_options(${test} PRIVATE -Wl,--wrap=${function})
+    endforeach()
 endforeach()
+target_link_options(test_parquet PRIVATE -Wl,--wrap=reallocarray)
+
+# Files for readers that others wrote: tests/e2e/test_parquet.py.
+add_executable(parquet_file tests/unit/parquet_file.c)
+set_target_properties(parquet_file PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+target_link_libraries(parquet_file PRIVATE lp)
 
 # The whole program with an allocator that fails on demand: all that is linked in meets the failures.
 add_library(lp_main OBJECT src/main.c)

@@ -21,6 +21,7 @@
 #define EVEN_STEPS       (1 << 16)
 #define PAGE_ROWS        20000
 #define STATISTICS_BYTES (1 << 20) /* carquet cuts longer texts in the middle of a character */
+#define LONG_TEXT        256       /* a column of such gets no statistics: they would be as long as the texts */
 
 /* The rows gathered so far of one column: values without the NULLs, and for a nullable one a level per row. */
 struct column {
@@ -177,13 +178,24 @@ static carquet_encoding_t encoding_of(const struct column *c, enum lp_type type)
     }
 }
 
+static bool is_long(const struct column *c)
+{
+    for (size_t i = 0; i < c->value_count; i++)
+        if (c->values.text[i].length > LONG_TEXT) return true;
+    return false;
+}
+
 static carquet_status_t set_up_columns(struct parquet *p)
 {
     const struct lp_columns *columns = p->rows.setting.columns;
     carquet_status_t status = carquet_writer_set_max_statistics_size(p->writer, STATISTICS_BYTES);
-    for (size_t i = 0; !status && i < columns->count; i++)
-        status = carquet_writer_set_column_encoding(p->writer, (int32_t)i,
-                                                    encoding_of(&p->columns[i], columns->list[i].type));
+    for (size_t i = 0; !status && i < columns->count; i++) {
+        enum lp_type type = columns->list[i].type;
+        const struct column *c = &p->columns[i];
+        status = carquet_writer_set_column_encoding(p->writer, (int32_t)i, encoding_of(c, type));
+        if (!status && type == LP_TYPE_STRING && is_long(c))
+            status = carquet_writer_set_column_statistics(p->writer, (int32_t)i, false);
+    }
     return status;
 }
 
