@@ -261,6 +261,11 @@ static int set_up(void **state)
     snprintf(text, sizeof text, "pipeline: weather\nsource:\n  get: https://api.example.com/w?q={city}\n%s%s", columns,
              to_stderr);
     write_file("weather.yaml", text);
+    const char *rest = strstr(columns, "to: ./lake");
+    snprintf(text, sizeof text,
+             "pipeline: weather\nsource:\n  get: https://api.example.com/w?q={city}\n%.*sformat: parquet, %s%s",
+             (int)(rest - columns), columns, rest, to_stderr);
+    write_file("parquet.yaml", text);
     server = start_server(serve, &server_port);
     mail_server = start_server(serve_mail, &mail_port);
     snprintf(
@@ -324,13 +329,19 @@ static int attempt(const char *const *words, long allocations)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-static char *read_file(const char *path, char *text, size_t size)
+/* The bytes of a file, 0 after them; how many there are, or -1. */
+static long read_bytes(const char *path, char *bytes, size_t size)
 {
     FILE *in = fopen(path, "r");
-    size_t n = in ? fread(text, 1, size - 1, in) : 0;
+    size_t n = in ? fread(bytes, 1, size - 1, in) : 0;
     if (in) fclose(in);
-    text[n] = '\0';
-    return in ? text : NULL;
+    bytes[n] = '\0';
+    return in ? (long)n : -1;
+}
+
+static char *read_file(const char *path, char *text, size_t size)
+{
+    return read_bytes(path, text, size) < 0 ? NULL : text;
 }
 
 static const char *output_of_attempt(void)
@@ -339,26 +350,40 @@ static const char *output_of_attempt(void)
     return read_file("output", text, sizeof text) ? text : "(no output)";
 }
 
-#define DATA "lake/weather/dt=2012-10-01/20121001T180000Z.csv"
+#define DATA(ending) "lake/weather/dt=2012-10-01/20121001T180000Z" ending
+
+/* What is to be found where after a run. */
+struct expected {
+    const char *path;
+    char bytes[1 << 16];
+    long len;
+};
 
 /* What is wrong with how an attempt ended; NULL: nothing. */
-static const char *judge(int status, int good, const char *output, const char *expected_data)
+static const char *judge(int status, int good, const char *output, const struct expected *data)
 {
-    static char data[1 << 16];
+    static char bytes[1 << 16];
     if (status == LEAKED) return "leaks";
     if (status != good && status != 1 && status != 3) return "ends with an undocumented status";
     bool whole = good == 1 && strstr(output, "}\n"); /* JSON to its end */
     if (status == 1 && !whole && !strstr(output, "memory")) return "fails without a word about memory";
-    if (expected_data && status != 3 && read_file(DATA, data, sizeof data) && strcmp(data, expected_data))
-        return "leaves other rows";
-    return NULL;
+    if (!data || status == 3) return NULL;
+    long len = read_bytes(data->path, bytes, sizeof bytes);
+    if (len >= 0 && (len != data->len || memcmp(bytes, data->bytes, (size_t)len) != 0)) return "leaves other rows";
+    return len < 0 && status == good ? "leaves no rows" : NULL;
 }
 
-static void every_allocation_fails_once(const char *const *words, int good, const char *expected_data)
+/* The data is what a run without a failure leaves at `path` (NULL: not looked at). */
+static void every_allocation_fails_once(const char *const *words, int good, const char *path)
 {
+    static struct expected expected;
     long count = 0, silent = 0, wrong = 0;
+    assert_int_equal(attempt(words, -1), good);
+    expected.path = path;
+    if (path) expected.len = read_bytes(path, expected.bytes, sizeof expected.bytes);
+    assert_true(!path || expected.len > 0);
     for (int status = attempt(words, count); *happened; status = attempt(words, ++count)) {
-        const char *fault = judge(status, good, output_of_attempt(), expected_data);
+        const char *fault = judge(status, good, output_of_attempt(), path ? &expected : NULL);
         if (fault && wrong++ < 10)
             print_error("allocation %ld: %s (status %d)\n%.2000s\n", count, fault, status, output_of_attempt());
         silent += status == good && !strstr(output_of_attempt(), "memory");
@@ -386,7 +411,18 @@ static void each_allocation_of_a_replayed_run_may_fail(void **state)
     (void)state;
     every_allocation_fails_once((const char *const[]){"lambda-pipeline", "run", "weather.yaml", "--replay", "replies",
                                                       "--slot", "2012-10-01T18:00:00Z", NULL},
-                                0, "city,temperature,at\nB,53.6,1970-01-01T00:00:01Z\n");
+                                0, DATA(".csv"));
+    static char text[4096];
+    assert_string_equal(read_file(DATA(".csv"), text, sizeof text),
+                        "city,temperature,at\nB,53.6,1970-01-01T00:00:01Z\n");
+}
+
+static void each_allocation_of_a_run_to_parquet_may_fail(void **state)
+{
+    (void)state;
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "run", "parquet.yaml", "--replay", "replies",
+                                                      "--slot", "2012-10-01T18:00:00Z", NULL},
+                                0, DATA(".parquet"));
 }
 
 static void each_allocation_of_a_run_over_the_network_may_fail(void **state)
@@ -421,6 +457,7 @@ int main(void)
         cmocka_unit_test(each_allocation_of_check_may_fail),
         cmocka_unit_test(each_allocation_of_a_check_that_finds_faults_may_fail),
         cmocka_unit_test(each_allocation_of_a_replayed_run_may_fail),
+        cmocka_unit_test(each_allocation_of_a_run_to_parquet_may_fail),
         cmocka_unit_test(each_allocation_of_a_run_over_the_network_may_fail),
         cmocka_unit_test(each_allocation_of_a_run_that_tells_people_may_fail),
         cmocka_unit_test(each_allocation_of_doctor_may_fail),

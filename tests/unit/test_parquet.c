@@ -236,10 +236,6 @@ static void each_allocation_of_a_file_without_rows_may_fail(void **state)
 
 int main(void)
 {
-    if (lp_format_parquet.missing) {
-        print_message("not tested: %s\n", lp_format_parquet.missing);
-        return 0;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_rows_give_the_same_bytes_whatever_batches_they_came_in),
         cmocka_unit_test(what_is_shed_is_handed_on_and_no_longer_held),
