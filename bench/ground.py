@@ -16,6 +16,7 @@ BUILD = TOP / "build" / "bench"
 RELEASE = TOP / "build" / "release" / "lambda-pipeline"
 OURS = BUILD / "lambda-pipeline"  # a copy of it
 CURL = TOP / "build" / "deps" / "curl"
+CARQUET = TOP / "build" / "deps" / "carquet" / "lib" / "libcarquet.a"
 TABLES_PYTHON = TOP / "build" / "venv" / "bin" / "python"  # has duckdb, pyarrow, pandas
 FETCH_PYTHON = BUILD / "venv" / "bin" / "python"  # has aiohttp
 SERVER_SECONDS = 1800  # the server ends by itself after this, whatever becomes of us
@@ -221,6 +222,7 @@ columns:
 sink: {{ to: {lake} }}
 """
 ROWS = HERE / "python" / "rows.py"
+PARQUET_ROWS = HERE / "python" / "parquet.py"
 
 
 class RowsJob:
@@ -244,8 +246,8 @@ def on_one_core(*command):
     return ["taskset", "-c", max(os.sched_getaffinity(0)), *command]
 
 
-def check_rows(count, path):
-    done = subprocess.run([str(part) for part in (TABLES_PYTHON, ROWS, "check", count, path)], capture_output=True, text=True)
+def check_rows(count, path, script=None):
+    done = subprocess.run([str(part) for part in (TABLES_PYTHON, script or ROWS, "check", count, path)], capture_output=True, text=True)
     if done.returncode:
         raise Failed((done.stderr.strip().splitlines() or ["the rows are wrong"])[-1])
 
@@ -277,13 +279,23 @@ def build_shared_curl():
     return [target]
 
 
-def build_csv_rows():
-    target = BUILD / "csv_rows"
+def build_rows(name, *libraries):
+    target = BUILD / name
     release = TOP / "build" / "release"
-    static = [f"-l:lib{name}.a" for name in ("jansson", "yaml", "udunits2", "expat", "pcre2-8", "xxhash")]
-    build("gcc", "-O2", "-D_GNU_SOURCE", "-I", TOP / "src", "-I", release / "generated", HERE / "csv_rows.c", "-o", target,
-          release / "liblp.a", *static, "-lm")
+    static = [f"-l:lib{it}.a" for it in ("jansson", "yaml", "udunits2", "expat", "pcre2-8", "xxhash")]
+    build("gcc", "-O2", "-D_GNU_SOURCE", "-I", TOP / "src", "-I", release / "generated", HERE / f"{name}.c", "-o", target,
+          release / "liblp.a", *static, *libraries, "-lm")
     return [target]
+
+
+def build_csv_rows():
+    return build_rows("csv_rows")
+
+
+def build_parquet_rows():
+    if not CARQUET.exists():
+        raise Failed("there is no carquet here; scripts/deps fetches it")
+    return build_rows("parquet_rows", CARQUET, "-l:libzstd.a", "-l:libz.a", "-l:liblz4.a", "-lpthread")
 
 
 def build_go():

@@ -438,7 +438,7 @@ static void each_allocation_of_a_run_that_tells_people_may_fail(void **state)
     (void)state;
     every_allocation_fails_once((const char *const[]){"lambda-pipeline", "run", "tells.yaml", "--replay", "replies",
                                                       "--slot", "2012-10-01T18:00:00Z", NULL},
-                                0, "city,temperature,at\nB,53.6,1970-01-01T00:00:01Z\n");
+                                0, DATA(".csv"));
 }
 
 static void each_allocation_of_doctor_may_fail(void **state)
