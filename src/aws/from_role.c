@@ -223,7 +223,7 @@ enum lp_code lp_aws_from_role(const struct lp_aws_finder *f, struct lp_aws_crede
     if (!code) code = put_role(f, &body, err);
     if (!code) code = ask_sts(f->s, &source, &body, out, err);
     lp_aws_credentials_release(&source);
-    if (code) return lp_wrap(err, code, "the role of the profile \"%s\"", f->profile);
+    if (code) return lp_wrap(err, code, "the role %.200s of the profile \"%s\"", get(f, "role_arn"), f->profile);
     snprintf(out->source, sizeof out->source, "the role %.100s (profile %.60s)", get(f, "role_arn"), f->profile);
     return LP_OK;
 }

@@ -282,6 +282,15 @@ def test_memory_does_not_grow_with_the_object(program, aws, large):
     assert [call.operation for call in aws.proxy.calls].count("UploadPart") >= 12
 
 
+@pytest.mark.skipif(is_sanitized(), reason="a sanitizer needs memory of its own")
+@pytest.mark.parametrize("large", [96], indirect=True)
+def test_out_of_memory_in_the_middle_leaves_nothing_unfinished(program, aws, large):
+    bucket, file = large
+    result = program.run(file, env=aws.env, limits={resource.RLIMIT_DATA: 52 * MIB})
+    assert result.status == FAILED and "out of memory" in result.stderr, result
+    assert aws.unfinished(bucket) == [] and not [key for key in aws.keys_of(bucket) if key.endswith((".csv", ".lock"))]
+
+
 # At AWS's own names.
 
 def test_without_an_endpoint_it_goes_to_the_buckets_own_name_over_tls(program, server, aws, authority):

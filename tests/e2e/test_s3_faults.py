@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from harness import aws_faults, behaviours
+from harness.identities import files, make_role, static
 from harness.runner import FAILED, OK, PARTIAL, SLOT_NAME, USAGE
 
 DATA, RECORD = f"weather/dt=2012-10-01/{SLOT_NAME}.csv", f"_runs/weather/{SLOT_NAME}.json"
@@ -251,3 +252,55 @@ def test_certificates_that_are_not_there_are_named(program, server, aws, lake, a
     env = {**aws.env_at_real_names(authority), "NO_PROXY": "127.0.0.1", "AWS_CA_BUNDLE": "/no/such/bundle.pem"}
     result = program.run(lake.file, env=env)
     assert result.status in (FAILED, USAGE) and "/no/such/bundle.pem" in result.stderr, result.stderr
+
+
+# The files that hold keys.
+
+def keys_in_files(program, **named):
+    return {**without("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), **files(program, **named)}
+
+
+def test_a_credentials_file_with_carriage_returns_is_read_like_any_other(program, aws, lake):
+    text = ("[default]\n" + static(aws.temporary())).replace("\n", "\r\n")
+    result = lake.run(env=keys_in_files(program, credentials=text))
+    assert result.status == OK, result.stderr
+
+
+@pytest.mark.parametrize("spoil, words", [
+    (lambda text: text.replace("]", "", 1), ["~/.aws/credentials:1: ", "no closing bracket ]"]),
+    (lambda text: text.replace("[default]\n", "", 1), ["~/.aws/credentials:1: ", "[section]"]),
+    (lambda text: text.replace("= ", "", 1).replace(" =", "", 1), ["~/.aws/credentials:2: ", "key = value"]),
+], ids=["a bracket is missing", "no section", "no equals sign"])
+def test_a_credentials_file_that_cannot_be_read_is_told_with_its_line(program, aws, lake, spoil, words):
+    text = spoil("[default]\n" + static(aws.keys))
+    result = lake.run(env=keys_in_files(program, credentials=text))
+    assert result.status in (FAILED, USAGE) and not aws.proxy.calls
+    assert [word for word in words if word not in result.stderr] == [], result.stderr
+
+
+@pytest.mark.parametrize("config, words", [
+    ("[profile x]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = x\n", ['leads back to "x"', "source_profile"]),
+    ("[profile x]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = y\n"
+     "[profile y]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = x\n", ['"x"', '"y"', "leads back", "source_profile"]),
+    ("[profile x]\nrole_arn = arn:aws:iam::123456789012:role/r\n", ["x", "source_profile", "credential_source"]),
+    ("[profile x]\naws_access_key_id = AKIAHALF\n", ["x", "aws_secret_access_key"]),
+    ("[profile y]\nregion = us-west-2\n", ["x", "config"]),
+], ids=["it names itself", "a circle", "no source", "half a key", "not there"])
+def test_a_profile_that_leads_nowhere_is_named(program, aws, lake, config, words):
+    result = lake.run(env={**keys_in_files(program, config=config), "AWS_PROFILE": "x"})
+    assert result.status in (FAILED, USAGE) and not aws.proxy.calls, result
+    assert [word for word in words if word not in result.stderr] == [], result.stderr
+
+
+def test_a_role_that_is_denied_is_named(program, aws, lake):
+    arn = make_role(aws, "closed", trusts="arn:aws:iam::123456789012:user/somebody-else")
+    config = f"[profile x]\nrole_arn = {arn}\nsource_profile = base\n"
+    env = {**keys_in_files(program, config=config, credentials="[base]\n" + static(aws.keys)), "AWS_PROFILE": "x"}
+    assert told(lake.run(env=env), arn, 'profile "x"', "sts AssumeRole", DENIED) and lake.is_as_before()
+
+
+def test_a_role_with_too_little_is_told_apart_from_its_source(program, aws, lake):
+    arn = make_role(aws, "narrow", [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}])
+    config = f"[profile x]\nrole_arn = {arn}\nsource_profile = base\n"
+    env = {**keys_in_files(program, config=config, credentials="[base]\n" + static(aws.keys)), "AWS_PROFILE": "x"}
+    assert told(lake.run(env=env), "s3://lake/", DENIED, "narrow") and lake.is_as_before()

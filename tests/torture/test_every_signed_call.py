@@ -139,10 +139,22 @@ LAKES = pytest.mark.parametrize("earlier", [False, True], ids=["an empty bucket"
 MOMENTS = pytest.mark.parametrize("done", [False, True], ids=["before it is carried out", "when it is done"])
 
 
-@MOMENTS
-@LAKES
+# Killed when a call is done is all but killed before the next is carried out: both lakes see one of the two.
+@pytest.mark.parametrize("earlier, done", [(False, True), (True, False)],
+                         ids=["an empty bucket, when it is done", "an earlier run's bucket, before it is carried out"])
 def test_killed_at_any_call_each_object_is_old_or_new_and_the_next_run_repairs_all(program, server, aws, earlier, done):
     assert_survives(three_cities(program, server, aws, earlier), done)
+
+
+@pytest.mark.parametrize("sink", [{"to": "s3://lake/weather_data.csv", "partition": None, "catalog": None},
+                                  {"format": "parquet"}],
+                         ids=["one object that is replaced", "Parquet"])
+def test_killed_with_other_forms_of_a_sink_the_next_run_repairs_all(program, server, aws, sink):
+    cities = ["A", "B"]
+    before = {city: behaviours.ok() for city in cities}
+    after = {city: behaviours.ok(main__temp=number) for number, city in enumerate(cities)}
+    ground = Ground(program, server, aws, before, after, source={"each": {"city": cities}}, sink=sink)
+    assert_survives(ground, True)
 
 
 @LAKES
