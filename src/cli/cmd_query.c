@@ -1,4 +1,4 @@
-#include "lake/query_athena.h"
+#include "query/athena.h"
 
 #include "base/clock.h"
 #include "base/number.h"

@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "base/number.h"
 #include "cli/load.h"
-#include "lake/query_script.h"
+#include "query/script.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #define LP_CLI_TABLES_SHOW_H
 
 #include "cli/cli.h"
-#include "lake/query.h"
+#include "query/query.h"
 
 /* engine is DuckDB's; it counts the rows. */
 enum lp_code lp_tables_show(struct lp_cli *c, const struct lp_tables *t, struct lp_store *store,

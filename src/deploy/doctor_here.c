@@ -1,7 +1,7 @@
 /* What a pipeline needs of this machine. */
 #include "aws/secret_place.h"
 #include "deploy/examination.h"
-#include "lake/duckdb_program.h"
+#include "query/duckdb_program.h"
 #include "lake/store.h"
 
 #include <errno.h>

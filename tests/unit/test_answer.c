@@ -1,7 +1,7 @@
 /* DuckDB's answers on their way out: the same however they are cut. */
 #include "test.h"
 
-#include "lake/query_answer.h"
+#include "query/answer.h"
 
 static const char *through(enum lp_answer_form form, const char *text, size_t piece)
 {

@@ -1,8 +1,8 @@
 /* The tables of a lake, as who reads it sees them. */
 #include "test.h"
 
-#include "lake/query_script.h"
-#include "lake/tables.h"
+#include "query/script.h"
+#include "query/tables.h"
 #include "memory_store.c"
 
 static struct lp_err err;

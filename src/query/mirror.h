@@ -1,4 +1,4 @@
-/* query_mirror.h — a lake in S3 brought here, as far as a question needs it.
+/* mirror.h — a lake in S3 brought here, as far as a question needs it.
  * Model:   the objects of the tables asked for are fetched, pieces side by side, into a cache that knows them by address
  *          and ETag; a folder of hard links to them then looks like the lake. An object that is there already is not
  *          fetched again. Whoever removes from the cache takes nothing away from a question under way: its links keep
@@ -9,10 +9,10 @@
  * Errors:  LP_LIMIT when the question alone needs more than the cache may hold; the store's, LP_IO.
  * Threads: one thread; several processes may share a cache.
  */
-#ifndef LP_LAKE_QUERY_MIRROR_H
-#define LP_LAKE_QUERY_MIRROR_H
+#ifndef LP_QUERY_MIRROR_H
+#define LP_QUERY_MIRROR_H
 
-#include "lake/tables.h"
+#include "query/tables.h"
 
 #define LP_MIRROR_CACHE_BYTES ((uint64_t)8 << 30)
 

@@ -1,10 +1,10 @@
 /* SQL by DuckDB's shell: its tables set up from the catalogue, then locked. */
-#include "lake/duckdb_program.h"
-#include "lake/query_answer.h"
-#include "lake/query_child.h"
-#include "lake/query_mirror.h"
-#include "lake/query_s3.h"
-#include "lake/query_script.h"
+#include "query/duckdb_program.h"
+#include "query/answer.h"
+#include "query/child.h"
+#include "query/mirror.h"
+#include "query/s3.h"
+#include "query/script.h"
 
 #include "base/cancel.h"
 #include "base/file.h"

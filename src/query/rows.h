@@ -1,4 +1,4 @@
-/* query_rows.h — rows of text written in the forms of query.h, for engines that do not draw themselves.
+/* rows.h — rows of text written in the forms of query.h, for engines that do not draw themselves.
  * Model:   columns first, then row by row; the first LP_ROWS_DRAWN rows of a table for people, with a word about the rest.
  *          Values look as DuckDB writes them: numbers in their shortest form, no zeros behind the second.
  * Owns:    a bounded buffer before the descriptor; the kept cells of a table.
@@ -6,10 +6,10 @@
  * Errors:  LP_IO; `closed` is true when nobody reads any more. LP_LIMIT, LP_NOMEM.
  * Threads: one thread.
  */
-#ifndef LP_LAKE_QUERY_ROWS_H
-#define LP_LAKE_QUERY_ROWS_H
+#ifndef LP_QUERY_ROWS_H
+#define LP_QUERY_ROWS_H
 
-#include "lake/query.h"
+#include "query/query.h"
 
 #define LP_ROWS_DRAWN   40
 #define LP_ROWS_COLUMNS 4096

@@ -1,4 +1,4 @@
-/* query_answer.h — DuckDB's answers made what they should be, on their way out.
+/* answer.h — DuckDB's answers made what they should be, on their way out.
  * Model:   its shell writes CSV in which an empty text and nothing look alike, unless NULL is given a word; that word is one
  *          nobody can guess, and here it becomes an empty field, and the empty text "". Its JSON has NaN and Infinity,
  *          which JSON has not: they become null. Everything else passes as it is, piece by piece, however it is cut.
@@ -7,10 +7,10 @@
  * Errors:  none but a full buffer.
  * Threads: one thread per answer.
  */
-#ifndef LP_LAKE_QUERY_ANSWER_H
-#define LP_LAKE_QUERY_ANSWER_H
+#ifndef LP_QUERY_ANSWER_H
+#define LP_QUERY_ANSWER_H
 
-#include "lake/query.h"
+#include "query/query.h"
 
 struct lp_answer {
     enum lp_answer_form form;

@@ -1,4 +1,4 @@
-#include "lake/query_mirror.h"
+#include "query/mirror.h"
 
 #include "base/cancel.h"
 #include "base/file.h"

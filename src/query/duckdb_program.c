@@ -1,8 +1,8 @@
-#include "lake/duckdb_program.h"
+#include "query/duckdb_program.h"
 
 #include "base/file.h"
 #include "base/number.h"
-#include "lake/query_child.h"
+#include "query/child.h"
 
 #include <sched.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "lake/tables.h"
+#include "query/tables.h"
 
 #include "base/json.h"
 #include "lake/layout.h"

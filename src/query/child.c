@@ -1,4 +1,4 @@
-#include "lake/query_child.h"
+#include "query/child.h"
 
 #include "base/cancel.h"
 

@@ -1,4 +1,4 @@
-#include "lake/query_rows.h"
+#include "query/rows.h"
 
 #include "base/cancel.h"
 #include "base/json.h"

@@ -1,5 +1,5 @@
 /* SQL by Athena: start, wait, and what it cost. */
-#include "lake/query_athena.h"
+#include "query/athena.h"
 
 #include "base/cancel.h"
 #include "base/clock.h"

@@ -5,8 +5,8 @@
  * Errors:  LP_NOTFOUND with what to do.
  * Threads: one thread.
  */
-#ifndef LP_LAKE_DUCKDB_PROGRAM_H
-#define LP_LAKE_DUCKDB_PROGRAM_H
+#ifndef LP_QUERY_DUCKDB_PROGRAM_H
+#define LP_QUERY_DUCKDB_PROGRAM_H
 
 #include "base/buf.h"
 

@@ -1,4 +1,4 @@
-/* query_child.h — DuckDB's shell run as a child of this process.
+/* child.h — DuckDB's shell run as a child of this process.
  * Model:   started with texts it reads from anonymous memory, so that neither a list of processes nor a file shows them;
  *          its environment holds what a terminal program needs and nothing else. What it writes to standard output passes
  *          through here when asked to; signals that ask this process to stop are passed on; it does not outlive us.
@@ -8,8 +8,8 @@
  *          LP_NOMEM, and what take returns.
  * Threads: one thread.
  */
-#ifndef LP_LAKE_QUERY_CHILD_H
-#define LP_LAKE_QUERY_CHILD_H
+#ifndef LP_QUERY_CHILD_H
+#define LP_QUERY_CHILD_H
 
 #include "base/buf.h"
 

@@ -1,12 +1,12 @@
-/* query_s3.h — DuckDB over a lake in S3 by its own httpfs extension.
+/* s3.h — DuckDB over a lake in S3 by its own httpfs extension.
  * Model:   the extension is looked for beside DuckDB's shell, then where its user installed it, and tried; DuckDB itself
  *          checks its signature. The keys are those of our own chain.
  * Owns:    texts go to the caller's buffer; they hold the keys, in SQL.
  * Errors:  LP_NOTFOUND when no extension can be loaded; those of aws.h.
  * Threads: one thread per session.
  */
-#ifndef LP_LAKE_QUERY_S3_H
-#define LP_LAKE_QUERY_S3_H
+#ifndef LP_QUERY_S3_H
+#define LP_QUERY_S3_H
 
 #include "aws/aws.h"
 #include "lake/store.h"

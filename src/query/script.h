@@ -1,4 +1,4 @@
-/* query_script.h — what DuckDB's shell is told before anybody asks: the tables of a lake, then the lock.
+/* script.h — what DuckDB's shell is told before anybody asks: the tables of a lake, then the lock.
  * Model:   a schema per database, a view per table, columns typed as declared; a table without files is there and empty.
  *          A table's bare name will do where it is unambiguous. Then only the lake's folder can be read or written, no
  *          extension comes from anywhere, no setting can be changed, no command of the shell leaves it. File names are
@@ -8,10 +8,10 @@
  * Errors:  none but a full buffer.
  * Threads: no shared state.
  */
-#ifndef LP_LAKE_QUERY_SCRIPT_H
-#define LP_LAKE_QUERY_SCRIPT_H
+#ifndef LP_QUERY_SCRIPT_H
+#define LP_QUERY_SCRIPT_H
 
-#include "lake/tables.h"
+#include "query/tables.h"
 
 struct lp_script_table {
     bool has_files;

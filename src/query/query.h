@@ -9,10 +9,10 @@
  *          are those of aws.h.
  * Threads: one thread.
  */
-#ifndef LP_LAKE_QUERY_H
-#define LP_LAKE_QUERY_H
+#ifndef LP_QUERY_QUERY_H
+#define LP_QUERY_QUERY_H
 
-#include "lake/tables.h"
+#include "query/tables.h"
 
 enum lp_answer_form { LP_ANSWER_TABLE, LP_ANSWER_CSV, LP_ANSWER_JSON };
 
@@ -27,7 +27,7 @@ struct lp_query {
 };
 void lp_query_free(struct lp_query *q); /* may be NULL */
 
-/* query_duckdb.c: DuckDB's own shell as a child. A lake in S3 it reads itself where its httpfs extension can be loaded;
+/* duckdb.c: DuckDB's own shell as a child. A lake in S3 it reads itself where its httpfs extension can be loaded;
  * else the tables that the SQL names are fetched into a cache. */
 struct lp_duckdb_options {
     const struct lp_tables *tables;

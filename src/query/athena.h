@@ -1,4 +1,4 @@
-/* query_athena.h — SQL answered by Athena, over the tables in Glue.
+/* athena.h — SQL answered by Athena, over the tables in Glue.
  * Model:   a question is started under a token of its own, so that a request that is tried again starts nothing twice; then
  *          its state is asked for, ever less often; then its rows come, page by page, or as the CSV object that Athena wrote
  *          when there is more than one page. A question that is not waited for to its end is stopped at Athena too.
@@ -8,12 +8,12 @@
  *          aws.h.
  * Threads: one thread per session.
  */
-#ifndef LP_LAKE_QUERY_ATHENA_H
-#define LP_LAKE_QUERY_ATHENA_H
+#ifndef LP_QUERY_ATHENA_H
+#define LP_QUERY_ATHENA_H
 
 #include "aws/aws.h"
 #include "base/json.h"
-#include "lake/query.h"
+#include "query/query.h"
 
 struct lp_athena_progress {
     const char *state;      /* QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED */
@@ -44,7 +44,7 @@ struct lp_athena_answer {
     enum lp_answer_form form;
     int fd;
 };
-/* query_athena_rows.c */
+/* athena_rows.c */
 enum lp_code lp_athena_put_rows(const struct lp_athena_answer *a, struct lp_err *err) LP_CHECKED;
 /* One call; the answer's JSON lies in the arena, which is reset first. */
 enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const struct lp_buf *body, bool last_rites,

@@ -1,7 +1,7 @@
-#include "lake/query_s3.h"
+#include "query/s3.h"
 
-#include "lake/query_child.h"
-#include "lake/query_script.h"
+#include "query/child.h"
+#include "query/script.h"
 #include "lake/store_s3.h"
 
 #include <glob.h>

@@ -1,6 +1,6 @@
 /* The rows of an answer of Athena: one page as it is told, more of them as the CSV object that Athena wrote. */
-#include "lake/query_athena.h"
-#include "lake/query_rows.h"
+#include "query/athena.h"
+#include "query/rows.h"
 
 #include "base/cancel.h"
 

@@ -1,4 +1,4 @@
-#include "lake/query_script.h"
+#include "query/script.h"
 
 static void put_doubled(const char *text, char quote, struct lp_buf *out)
 {

@@ -6,8 +6,8 @@
  * Errors:  LP_DATA for an entry that is none, naming it; LP_LIMIT, LP_NOMEM, the store's.
  * Threads: one thread.
  */
-#ifndef LP_LAKE_TABLES_H
-#define LP_LAKE_TABLES_H
+#ifndef LP_QUERY_TABLES_H
+#define LP_QUERY_TABLES_H
 
 #include "lake/sink.h"
 #include "lake/store.h"

@@ -1,4 +1,4 @@
-#include "lake/query_answer.h"
+#include "query/answer.h"
 
 /* ---- CSV ---- */
 
