@@ -280,6 +280,18 @@ static int set_up(void **state)
              "\"smtp://127.0.0.1:%d\", from: b@x.org }] }\n",
              columns, server_port, mail_port);
     write_file("tells.yaml", text);
+    snprintf(text, sizeof text,
+             "pipeline: weather\nsource:\n  get: \"http://127.0.0.1:%d/w?q={city}\"\n"
+             "  auth: { query: appid, secret: \"ssm:/weather/key\" }\n%s%s",
+             server_port, columns, to_stderr);
+    write_file("secret.yaml", text);
+    snprintf(
+        text, sizeof text,
+        "[default]\nregion = us-west-2\ncredential_process = /bin/echo '{\"Version\": 1, \"AccessKeyId\": \"AKIA\", "
+        "\"SecretAccessKey\": \"of a process\", \"SessionToken\": \"its token\"}'\nservices = here\n[services here]\n"
+        "ssm =\n  endpoint_url = http://127.0.0.1:%d\n",
+        server_port);
+    write_file("aws-config", text);
     write_file(
         "faults.yaml",
         "pipeline: we ather\nsorce: 1\nsource: { get: \"http://x/{town}\" }\ncolumns: { a: { type: dubble } }\n");
@@ -448,7 +460,21 @@ static void each_allocation_of_doctor_may_fail(void **state)
     setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
     every_allocation_fails_once((const char *const[]){"lambda-pipeline", "doctor", "live.yaml", NULL}, 0, NULL);
     every_allocation_fails_once(
-        (const char *const[]){"lambda-pipeline", "doctor", "live.yaml", "--to", "s3://lake/a", "--json", NULL}, 1, NULL);
+        (const char *const[]){"lambda-pipeline", "doctor", "live.yaml", "--to", "s3://lake/a", "--json", NULL}, 1,
+        NULL);
+}
+
+/* The whole way of a signed call: profile, process, signature, an answer that is none. */
+static void each_allocation_of_a_run_whose_secret_lies_at_aws_may_fail(void **state)
+{
+    (void)state;
+    setenv("AWS_CONFIG_FILE", "aws-config", 1);
+    setenv("AWS_MAX_ATTEMPTS", "1", 1);
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "run", "secret.yaml", "--slot",
+                                                      "2012-10-01T18:00:00Z", "--json", NULL},
+                                1, NULL);
+    unsetenv("AWS_CONFIG_FILE");
+    unsetenv("AWS_MAX_ATTEMPTS");
 }
 
 int main(void)
@@ -461,6 +487,7 @@ int main(void)
         cmocka_unit_test(each_allocation_of_a_run_over_the_network_may_fail),
         cmocka_unit_test(each_allocation_of_a_run_that_tells_people_may_fail),
         cmocka_unit_test(each_allocation_of_doctor_may_fail),
+        cmocka_unit_test(each_allocation_of_a_run_whose_secret_lies_at_aws_may_fail),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
