@@ -53,10 +53,11 @@ class Ground:
     def tables_now(self):
         """What Glue knows: {table: (TableInput, values of its partitions)}."""
         glue, result = self.aws.client("glue"), {}
-        for table in glue.get_tables(DatabaseName="weather")["TableList"]:
-            parts = glue.get_partitions(DatabaseName="weather", TableName=table["Name"])["Partitions"]
-            result[table["Name"]] = ({key: table[key] for key in ("StorageDescriptor", "PartitionKeys", "Parameters", "TableType")},
-                                     sorted(part["Values"] for part in parts))
+        kept = ("StorageDescriptor", "PartitionKeys", "Parameters", "TableType")
+        for database in glue.get_databases()["DatabaseList"]:
+            for table in glue.get_tables(DatabaseName=database["Name"])["TableList"]:
+                parts = glue.get_partitions(DatabaseName=database["Name"], TableName=table["Name"])["Partitions"]
+                result[table["Name"]] = {key: table[key] for key in kept}, sorted(part["Values"] for part in parts)
         return result
 
     def answer(self, replies):
