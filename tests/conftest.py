@@ -21,6 +21,7 @@ from harness.aws import Aws  # noqa: E402
 from harness.certs import Authority  # noqa: E402
 from harness.proxy import Proxy  # noqa: E402
 from harness.runner import ROOT, Program  # noqa: E402
+from harness.runtime_api import RuntimeApi  # noqa: E402
 from harness.server import ClosedPort, ScriptedServer  # noqa: E402
 
 _home = pytest.StashKey[Path]()
@@ -100,6 +101,13 @@ def make_server():
     yield make
     for it in made:
         it.close()
+
+
+@pytest.fixture
+def api():
+    """Lambda's runtime API, scripted: harness/runtime_api.py."""
+    with RuntimeApi() as it:
+        yield it
 
 
 @pytest.fixture

@@ -38,6 +38,8 @@ struct lp_aws_options {       /* what the command line says; all may be NULL or 
 /* Costs nothing until the first call. The options' texts are copied. */
 enum lp_code lp_aws_new(const struct lp_aws_options *o, struct lp_aws **out, struct lp_err *err) LP_CHECKED;
 void lp_aws_free(struct lp_aws *aws); /* may be NULL */
+/* For a session that lasts longer than one run: the next call finds settings, keys and secrets anew; connections stay. */
+void lp_aws_renew(struct lp_aws *aws);
 
 struct lp_aws_request {
     const char *service;        /* s3 sns sts glue athena events scheduler lambda ecr ssm secretsmanager logs iam */

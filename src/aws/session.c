@@ -50,13 +50,18 @@ enum lp_code lp_aws_new_with(const struct lp_aws_settings *s, const struct lp_aw
     return code;
 }
 
-void lp_aws_free(struct lp_aws *aws)
+static void cancel_all(struct lp_aws *aws)
 {
-    if (!aws) return;
     while (aws->calls) {
         struct lp_aws_call *first = aws->calls;
         lp_aws_cancel(aws, &first);
     }
+}
+
+void lp_aws_free(struct lp_aws *aws)
+{
+    if (!aws) return;
+    cancel_all(aws);
     lp_aws_secrets_free(aws);
     lp_http_free(aws->http);
     lp_aws_keyring_release(&aws->keys);
@@ -65,10 +70,40 @@ void lp_aws_free(struct lp_aws *aws)
         next = b->next;
         free(b);
     }
+    free(aws->ca_bundle);
     free((char *)aws->options.profile);
     free((char *)aws->options.region);
     free((char *)aws->options.endpoint_url);
     free(aws);
+}
+
+void lp_aws_renew(struct lp_aws *aws)
+{
+    cancel_all(aws);
+    lp_aws_secrets_free(aws);
+    if (aws->keys.fixed) return;
+    lp_aws_keyring_release(&aws->keys);
+    aws->settings = NULL;
+    aws->open = false;
+}
+
+/* The transport, with the certificates that the settings name; one that trusts others is made anew. */
+static enum lp_code open_http(struct lp_aws *aws, const struct lp_aws_settings *s, struct lp_err *err)
+{
+    const char *before = aws->ca_bundle, *now = s->ca_bundle;
+    if (aws->http && (before == now || (before && now && !strcmp(before, now)))) return LP_OK;
+    lp_http_free(aws->http);
+    aws->http = NULL;
+    free(aws->ca_bundle);
+    aws->ca_bundle = now ? strdup(now) : NULL;
+    if (now && !aws->ca_bundle) return lp_nomem(err);
+    const struct lp_http_options o = {.total_ms = LONGEST_CALL_MS,
+                                      .max_body_bytes = LP_AWS_BODY_BYTES,
+                                      .at_once = aws->options.at_once,
+                                      .user_agent = "lambda-pipeline/" LP_VERSION,
+                                      .ca_bundle = aws->ca_bundle,
+                                      .keep_also = kept_headers};
+    return lp_http_new(&o, &aws->http, err);
 }
 
 enum lp_code lp_aws_open(struct lp_aws *aws, struct lp_err *err)
@@ -79,13 +114,7 @@ enum lp_code lp_aws_open(struct lp_aws *aws, struct lp_err *err)
         LP_TRY(lp_aws_settings_read(&aws->own, &aws->options, err));
     }
     const struct lp_aws_settings *s = aws->settings ? aws->settings : &aws->own;
-    const struct lp_http_options o = {.total_ms = LONGEST_CALL_MS,
-                                      .max_body_bytes = LP_AWS_BODY_BYTES,
-                                      .at_once = aws->options.at_once,
-                                      .user_agent = "lambda-pipeline/" LP_VERSION,
-                                      .ca_bundle = s->ca_bundle,
-                                      .keep_also = kept_headers};
-    if (!aws->http) LP_TRY(lp_http_new(&o, &aws->http, err));
+    LP_TRY(open_http(aws, s, err));
     aws->settings = s;
     lp_aws_budget_init(&aws->budget, s->max_attempts, s->new_retries);
     aws->open = true;

@@ -23,6 +23,7 @@ struct lp_aws {
     struct lp_aws_settings own;
     const struct lp_aws_settings *settings; /* &own, or another session's */
     struct lp_http *http;
+    char *ca_bundle; /* that http borrows */
     struct lp_aws_budget budget;
     struct lp_aws_keyring keys;
     char machine_region[LP_AWS_REGION_BYTES]; /* asked of the machine's metadata where nobody said one */

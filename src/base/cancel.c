@@ -1,9 +1,13 @@
 #include "base/cancel.h"
 
+#include "base/clock.h"
+
 #include <signal.h>
 #include <string.h>
 
 static volatile sig_atomic_t asked, heeded;
+static int64_t soft_limit_us, hard_limit_us;
+static bool winding_up;
 
 static void note(int number)
 {
@@ -35,18 +39,36 @@ int lp_cancel_signal(void)
     return asked;
 }
 
+void lp_cancel_at(int64_t soft_us, int64_t hard_us)
+{
+    soft_limit_us = soft_us;
+    hard_limit_us = hard_us;
+    winding_up = false;
+}
+
 void lp_cancel_wind_up(void)
 {
     heeded = 1;
+    winding_up = true;
+}
+
+int64_t lp_cancel_bound(int64_t wait_us)
+{
+    if (!hard_limit_us) return wait_us;
+    int64_t left_us = (winding_up ? hard_limit_us : soft_limit_us) - lp_clock_monotonic_us();
+    if (left_us < 0) left_us = 0;
+    return wait_us < 0 || left_us < wait_us ? left_us : wait_us;
 }
 
 enum lp_code lp_cancel_check(struct lp_err *err)
 {
-    if (!asked || heeded) return LP_OK;
-    return lp_fail(err, LP_CANCELLED, "stopped by %s",
-                   asked == SIGINT    ? "Ctrl-C"
-                   : asked == SIGTERM ? "SIGTERM"
-                                      : "SIGHUP");
+    if (asked && !heeded)
+        return lp_fail(err, LP_CANCELLED, "stopped by %s",
+                       asked == SIGINT    ? "Ctrl-C"
+                       : asked == SIGTERM ? "SIGTERM"
+                                          : "SIGHUP");
+    if (lp_cancel_bound(-1)) return LP_OK;
+    return lp_fail(err, LP_LIMIT, "the time of this invocation is over");
 }
 
 void lp_cancel_end_process(void)

@@ -186,6 +186,17 @@ static bool civil_of_tm(const struct tm *t, int64_t *us)
     return true;
 }
 
+bool lp_time_parse_slot(const char *text, int64_t *us)
+{
+    char iso[LP_TIME_TEXT_BYTES];
+    size_t len = strlen(text);
+    if (lp_time_parse_iso(text, len, us)) return true;
+    if (len != 16 || text[8] != 'T') return false;
+    int n = snprintf(iso, sizeof iso, "%.4s-%.2s-%.2sT%.2s:%.2s:%s", text, text + 4, text + 6, text + 9, text + 11,
+                     text + 13);
+    return lp_time_parse_iso(iso, (size_t)n, us);
+}
+
 bool lp_time_parse_format(const char *text, const char *format, int64_t *us)
 {
     struct tm t = {.tm_mday = 1, .tm_year = 70};

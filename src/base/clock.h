@@ -30,6 +30,8 @@ int64_t lp_days_from_civil(int64_t year, unsigned month, unsigned day);
 /* ISO 8601: date, or date and time with 'T' or a space, optional seconds and fraction, Z or an offset; without either
  * it is UTC. The whole text must match. */
 bool lp_time_parse_iso(const char *text, size_t len, int64_t *us);
+/* The same, or the compact form of file names: 20261122T180000Z. */
+bool lp_time_parse_slot(const char *text, int64_t *us);
 /* A strptime format, read as UTC unless %z is in it. */
 bool lp_time_parse_format(const char *text, const char *format, int64_t *us);
 bool lp_date_parse_iso(const char *text, size_t len, int64_t *days);

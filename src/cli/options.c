@@ -2,6 +2,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "source/each.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,11 @@ const struct lp_command lp_commands[] = {
      "without leaving anything behind; what is missing is printed as a policy for IAM, ready to paste. A pipeline that needs "
      "nothing from AWS is told so.",
      LP_CMD_DOCTOR, 1, 1, lp_cmd_doctor},
+    {"lambda", "[HANDLER|FILE]", "be an AWS Lambda function: the runtime of a container image",
+     "Serves events of AWS Lambda: weather is weather.yaml in LAMBDA_TASK_ROOT, else in the working folder. An event may say "
+     "slot and shard; nothing, null and {} mean now; a scheduled event of EventBridge means its time. The answer is the run "
+     "record, or an error with the record in it. Started by Lambda the program does this without being told the command.",
+     LP_CMD_LAMBDA, 0, 1, lp_cmd_lambda},
     {"help", "[COMMAND|TOPIC]", "explain a command; topics: pipeline-file, man, bash, zsh, fish",
      "Without a word, lists the commands. `help pipeline-file` is the reference of the file; `help man`, `help bash`, `help "
      "zsh` and `help fish` print the man page and shell completions.",
@@ -37,19 +43,10 @@ const struct lp_command lp_commands[] = {
 };
 const size_t lp_command_count = LP_COUNT(lp_commands);
 
-/* 20261122T180000Z, as it stands in the names of files. */
-static bool parse_name(const char *text, int64_t *us)
-{
-    char iso[LP_TIME_TEXT_BYTES];
-    if (strlen(text) != 16 || text[8] != 'T') return false;
-    snprintf(iso, sizeof iso, "%.4s-%.2s-%.2sT%.2s:%.2s:%s", text, text + 4, text + 6, text + 9, text + 11, text + 13);
-    return lp_time_parse_iso(iso, strlen(iso), us);
-}
-
 static enum lp_code set_slot(struct lp_cli *c, const char *text, struct lp_err *err)
 {
     c->slot_given = true;
-    bool good = lp_time_parse_iso(text, strlen(text), &c->slot_us) || parse_name(text, &c->slot_us);
+    bool good = lp_time_parse_slot(text, &c->slot_us);
     if (good && c->slot_us % 1000000)
         return lp_fail(err, LP_USAGE, "--slot %.60s: a slot is a whole second; leave the fraction out", text);
     if (good) return LP_OK;
@@ -64,13 +61,8 @@ static enum lp_code set_to(struct lp_cli *c, const char *text, struct lp_err *er
 
 static enum lp_code set_shard(struct lp_cli *c, const char *text, struct lp_err *err)
 {
-    char *end;
-    unsigned long long i = strtoull(text, &end, 10), n = *end == '/' ? strtoull(end + 1, &end, 10) : 0;
-    if (*end || !i || i > n || n > 10000 || *text < '0' || *text > '9')
-        return lp_fail(err, LP_USAGE, "--shard %.40s is no share; write I/N with I from 1 to N, like 3/16", text);
-    c->shard = i - 1;
-    c->shards = n;
-    return LP_OK;
+    if (lp_shard_parse(text, &c->shard, &c->shards)) return LP_OK;
+    return lp_fail(err, LP_USAGE, "--shard %.40s is no share; write I/N with I from 1 to N, like 3/16", text);
 }
 
 static enum lp_code set_replay(struct lp_cli *c, const char *text, struct lp_err *err)
@@ -234,6 +226,17 @@ static enum lp_code take_option(struct lp_cli *c, uint64_t *given, const char *w
     return o->set(c, equals ? equals + 1 : next, err);
 }
 
+/* Started by Lambda the program is its runtime, and what is no command is the handler's name. */
+static bool take_handler(struct lp_cli *c, const char *word)
+{
+    const char *api = getenv("AWS_LAMBDA_RUNTIME_API");
+    if (!api || !*api) return false;
+    for (size_t i = 0; i < lp_command_count; i++)
+        if (lp_commands[i].bit == LP_CMD_LAMBDA) c->command = &lp_commands[i];
+    if (word) c->words[c->word_count++] = word;
+    return true;
+}
+
 static enum lp_code find_command(struct lp_cli *c, const char *word, struct lp_err *err)
 {
     const char *names[LP_COUNT(lp_commands)], *near;
@@ -241,7 +244,7 @@ static enum lp_code find_command(struct lp_cli *c, const char *word, struct lp_e
         names[i] = lp_commands[i].name;
         if (!strcmp(word, names[i])) c->command = &lp_commands[i];
     }
-    if (c->command) return LP_OK;
+    if (c->command || take_handler(c, word)) return LP_OK;
     near = lp_text_nearest(word, strlen(word), names, lp_command_count);
     if (near) return lp_fail(err, LP_USAGE, "there is no command %.60s; did you mean %s?", word, near);
     return lp_fail(err, LP_USAGE, "there is no command %.60s; lambda-pipeline --help lists them", word);
@@ -255,10 +258,11 @@ static enum lp_code take_word(struct lp_cli *c, const char *word, struct lp_err 
     return LP_OK;
 }
 
-static enum lp_code check_fit(const struct lp_cli *c, uint64_t given, struct lp_err *err)
+static enum lp_code check_fit(struct lp_cli *c, uint64_t given, struct lp_err *err)
 {
     const struct lp_command *cmd = c->command;
     if (c->help || c->version) return LP_OK;
+    if (!cmd && take_handler(c, NULL)) return LP_OK;
     if (!cmd) return lp_fail(err, LP_USAGE, "a command is missing; lambda-pipeline --help lists them");
     for (size_t i = 0; i < lp_option_count; i++)
         if (given & UINT64_C(1) << i && !(lp_options[i].commands & cmd->bit))

@@ -282,6 +282,7 @@ static enum lp_code turn(struct lp_http *h, int64_t wait_us, struct lp_err *err)
     int64_t now = lp_clock_monotonic_us();
     if (h->timer_us >= 0 && (wait_us < 0 || h->timer_us - now < wait_us))
         wait_us = h->timer_us > now ? h->timer_us - now : 0;
+    wait_us = lp_cancel_bound(wait_us);
     n = epoll_wait(h->epoll_fd, events, EVENTS, wait_us < 0 ? -1 : (int)((wait_us + 999) / 1000));
     if (n < 0 && errno != EINTR) return lp_fail_errno(err, "cannot watch connections");
     for (int i = 0; i < n; i++) {

@@ -59,7 +59,10 @@ static enum lp_code tell_all(const struct lp_notify *notify, const struct lp_mes
                              const struct lp_notice *n, const struct lp_message *message, struct lp_telling *out,
                              struct lp_err *err)
 {
-    int64_t until_us = lp_clock_monotonic_us() + ALL_MS * INT64_C(1000);
+    /* Where the time is short the record still wants some of it, to say how the telling went. */
+    int64_t all_us = ALL_MS * INT64_C(1000), left_us = lp_cancel_bound(-1);
+    if (left_us >= 0 && left_us / 3 * 2 < all_us) all_us = left_us / 3 * 2;
+    int64_t until_us = lp_clock_monotonic_us() + all_us;
     for (size_t i = 0; i < notify->to.count; i++) {
         struct lp_err local = {0};
         const struct lp_address *a = &notify->to.list[i];

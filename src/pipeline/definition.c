@@ -138,9 +138,9 @@ static enum lp_code read_text(struct lp_pipeline *p, const char *path, struct lp
     const char *slash = strrchr(path, '/');
     lp_faults_init(faults, path);
     lp_arena_init(&p->arena, (size_t)256 << 20);
-    p->path = path;
+    p->path = lp_arena_strdup(&p->arena, path);
     p->folder = slash ? lp_arena_strndup(&p->arena, path, slash == path ? 1 : (size_t)(slash - path)) : ".";
-    if (!p->folder) return lp_nomem(err);
+    if (!p->path || !p->folder) return lp_nomem(err);
     p->text.max_bytes = LP_YAML_MAX_BYTES;
     enum lp_code code = lp_file_read(path, &p->text, err);
     if (code == LP_LIMIT) {

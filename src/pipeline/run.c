@@ -92,6 +92,7 @@ static enum lp_code plan(struct work *w, uint64_t most_items, struct lp_err *err
                                  .shard = o->shard,
                                  .shards = o->shards,
                                  .most_items = most_items,
+                                 .http = o->http,
                                  .watch = {.tick = tick, .say = o->watch.say ? say : NULL, .who = w}};
     if (!o->replay_folder) LP_TRY(lp_source_load_secret(&p->source, o->aws, p->folder, err));
     if (o->count_items) LP_TRY(lp_items_count(&p->source.each, o->shard, o->shards, &f.expected, err));
@@ -233,7 +234,6 @@ static void note_kept(struct work *w)
 static enum lp_code write_record(struct work *w, enum lp_code code, struct lp_err *err)
 {
     struct lp_err local = {0};
-    if (code == LP_CANCELLED) lp_cancel_wind_up(); /* what follows is the tidying up */
     count(w);
     finish_record(w->rec);
     if (code) {
@@ -274,6 +274,7 @@ static void tell(struct work *w, enum lp_code code, const struct lp_err *why)
 
 static enum lp_code conclude(struct work *w, enum lp_code code, struct lp_err *err)
 {
+    lp_cancel_wind_up(); /* what follows is the tidying up */
     read_history(w, code);
     code = write_record(w, code, err);
     tell(w, code, err);
@@ -284,6 +285,7 @@ static enum lp_code conclude(struct work *w, enum lp_code code, struct lp_err *e
 static enum lp_code tell_without_record(struct work *w, enum lp_code code, const struct lp_err *err)
 {
     struct lp_err ignored;
+    lp_cancel_wind_up();
     finish_record(w->rec);
     if (lp_record_add_failure(w->rec, NULL, NULL, err->text, &ignored)) return LP_NOMEM;
     tell(w, code, err);

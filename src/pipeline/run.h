@@ -19,6 +19,7 @@ struct lp_run_options {
     uint64_t shard, shards; /* shard from 0 */
     const char *replay_folder, *record_folder;
     struct lp_aws *aws; /* the session of all calls to AWS; NULL where none is made */
+    struct lp_http **http; /* connections to the source, kept from one run of the pipeline to the next; NULL: none are */
     struct lp_fetch_watch watch;
     bool count_items; /* so that progress knows the whole */
     /* Sees each batch after it was judged; may be NULL. */

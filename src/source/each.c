@@ -270,6 +270,16 @@ enum lp_code lp_items_next(struct lp_items *it, struct lp_item *item, bool *more
     return copy_values(it, item, err);
 }
 
+bool lp_shard_parse(const char *text, uint64_t *shard, uint64_t *shards)
+{
+    char *end;
+    unsigned long long i = strtoull(text, &end, 10), n = *end == '/' ? strtoull(end + 1, &end, 10) : 0;
+    if (*end || !i || i > n || n > LP_SHARDS_MAX || *text < '0' || *text > '9') return false;
+    *shard = i - 1;
+    *shards = n;
+    return true;
+}
+
 enum lp_code lp_items_count(const struct lp_each *each, uint64_t shard, uint64_t shards, uint64_t *count,
                             struct lp_err *err)
 {

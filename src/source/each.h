@@ -13,6 +13,8 @@
 #include "source/source.h"
 #include "table/csv.h"
 
+#define LP_SHARDS_MAX 10000
+
 struct lp_item {
     uint64_t index;
     struct lp_buf text; /* what the values point into */
@@ -45,6 +47,9 @@ void lp_items_release(struct lp_items *it);
 /* How many there are; reads the file through when there is one. */
 enum lp_code lp_items_count(const struct lp_each *each, uint64_t shard, uint64_t shards, uint64_t *count,
                             struct lp_err *err) LP_CHECKED;
+
+/* "3/16": the third of sixteen shares; false when it is no share. */
+bool lp_shard_parse(const char *text, uint64_t *shard, uint64_t *shards);
 
 /* Names of an item's values, in their order. */
 const char *lp_each_name(const struct lp_each *each, size_t value);

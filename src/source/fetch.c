@@ -59,6 +59,7 @@ enum lp_code lp_fetch_new(const struct lp_source *s, const struct lp_fetch_optio
     if (!f) return lp_nomem(err);
     f->source = s;
     f->options = *o;
+    if (o->http) f->http = *o->http;
     f->bindings = *o->run;
     f->stats.expected = o->expected;
     f->window_size = WINDOW;
@@ -74,14 +75,22 @@ enum lp_code lp_fetch_new(const struct lp_source *s, const struct lp_fetch_optio
                                    .max_body_bytes = (size_t)s->limit.body_bytes,
                                    .at_once = (size_t)s->limit.at_once,
                                    .user_agent = USER_AGENT};
-    LP_TRY(lp_http_new(&http, &f->http, err));
+    if (!f->http) LP_TRY(lp_http_new(&http, &f->http, err));
     return lp_items_open(&f->items, &s->each, o->shard, o->shards, err);
+}
+
+/* A connection whose answer is still to come serves nobody else. */
+static void give_back_http(struct lp_fetch *f)
+{
+    bool keeps = f->options.http && f->http && !lp_http_in_flight(f->http);
+    if (!keeps) lp_http_free(f->http);
+    if (f->options.http) *f->options.http = keeps ? f->http : NULL;
 }
 
 void lp_fetch_free(struct lp_fetch *f)
 {
     if (!f) return;
-    lp_http_free(f->http);
+    give_back_http(f);
     for (size_t i = 0; f->window && i < f->used; i++) {
         lp_item_release(&f->window[i].item);
         lp_arena_release(&f->window[i].answer.json);
