@@ -24,8 +24,8 @@ struct work {
     char slot_text[LP_TIME_TEXT_BYTES];
     bool writes; /* a preview does not */
     size_t failure_bytes;
-    bool intent; /* what is published was named beforehand */
-    bool recorded; /* what is published is named by the record */
+    bool intent;             /* what is published was named beforehand */
+    bool recorded;           /* what is published is named by the record */
     struct lp_err lock_lost; /* while replies were waited for */
     struct lp_history history;
 };
