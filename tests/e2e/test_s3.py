@@ -4,6 +4,8 @@ import io
 import json
 import resource
 import signal
+import subprocess
+import sys
 import threading
 
 import pandas
@@ -70,6 +72,22 @@ def test_boto3_and_pandas_read_what_was_written(program, server, aws):
 
 def table_bytes(aws, bucket, key):
     return aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def test_the_aws_cli_reads_object_and_table(program, server, aws):
+    bucket = aws.bucket()
+    assert program.run(program.pipeline(server.url(), sink={"to": f"s3://{bucket}"}), env=aws.env).status == OK
+
+    def cli(*words):
+        command = [sys.executable, "-m", "awscli", *words]
+        result = subprocess.run(command, capture_output=True, timeout=60,
+                                env={**program.environment(aws.env), "AWS_DEFAULT_REGION": aws.region})
+        assert result.returncode == 0, result.stderr.decode()
+        return result.stdout
+    assert cli("s3", "cp", f"s3://{bucket}/{DATA}", "-") == table_bytes(aws, bucket, DATA)
+    assert SLOT_NAME in cli("s3", "ls", "--recursive", f"s3://{bucket}/weather/").decode()
+    table = json.loads(cli("glue", "get-table", "--database-name", "weather", "--name", "weather", "--output", "json"))["Table"]
+    assert [column["Name"] for column in table["StorageDescriptor"]["Columns"]][:2] == ["city", "temperature"]
 
 
 @pytest.mark.parametrize("prefix", ["", "a b+c/=%/ü 日本"])
