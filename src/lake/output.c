@@ -81,6 +81,19 @@ static enum lp_code write_data(void *room, const void *bytes, size_t len, struct
     return write_bytes(o, &o->files[o->writing], bytes, len, err);
 }
 
+/* A writer was called and had held and lasting bytes before. */
+static enum lp_code count_memory(struct lp_output *o, const struct lp_rowfile *w, size_t held, size_t lasting,
+                                 struct lp_err *err)
+{
+    o->held_bytes += w->held_bytes - held;
+    o->lasting_bytes += w->lasting_bytes - lasting;
+    if (o->lasting_bytes <= LP_OUTPUT_LASTING_BYTES) return LP_OK;
+    return lp_fail(err, LP_LIMIT,
+                   "%zu files of %zu columns at a time need more than %zu MiB to be made; partition by something coarser, "
+                   "or choose csv",
+                   o->file_count, o->columns->count, LP_OUTPUT_LASTING_BYTES >> 20);
+}
+
 static enum lp_code begin_rows(struct lp_output *o, size_t index, struct lp_err *err)
 {
     const struct lp_rowfile_setting setting = {o->columns, o->layout.pipeline, &o->text};
@@ -88,7 +101,8 @@ static enum lp_code begin_rows(struct lp_output *o, size_t index, struct lp_err 
     struct lp_output_file *f = &o->files[index];
     o->writing = index;
     f->used = ++o->writes;
-    return lp_format_info((enum lp_format)o->layout.sink->format)->open(&setting, &target, &f->writer, err);
+    LP_TRY(lp_format_info((enum lp_format)o->layout.sink->format)->open(&setting, &target, &f->writer, err));
+    return count_memory(o, f->writer, 0, 0, err);
 }
 
 /* Hands on what the file with the most rows held back has, as long as all together have too many. */
@@ -99,10 +113,10 @@ static enum lp_code bound_held(struct lp_output *o, struct lp_err *err)
         for (size_t i = 1; i < o->file_count; i++)
             if (o->files[i].writer->held_bytes > o->files[most].writer->held_bytes) most = i;
         struct lp_rowfile *w = o->files[most].writer;
-        o->held_bytes -= w->held_bytes;
+        size_t held = w->held_bytes, lasting = w->lasting_bytes;
         o->writing = most;
         LP_TRY(w->ops->shed(w, err));
-        o->held_bytes += w->held_bytes;
+        LP_TRY(count_memory(o, w, held, lasting, err));
         LP_TRY(park_oldest(o, &o->files[most], err));
     }
     return LP_OK;
@@ -147,10 +161,10 @@ static enum lp_code write_rows(struct lp_output *o, size_t index, const struct l
     struct lp_rowfile *w = f->writer;
     f->rows += rows;
     f->used = ++o->writes;
+    size_t held = w->held_bytes, lasting = w->lasting_bytes;
     o->writing = index;
-    o->held_bytes -= w->held_bytes;
     LP_TRY(w->ops->write(w, b, keep, err));
-    o->held_bytes += w->held_bytes;
+    LP_TRY(count_memory(o, w, held, lasting, err));
     LP_TRY(park_oldest(o, f, err));
     return bound_held(o, err);
 }

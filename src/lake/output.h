@@ -4,9 +4,10 @@
  *          Without publish nothing is seen: release throws everything away.
  * Owns:    the uploads and their buffers. At most LP_OUTPUT_OPEN of them hold a descriptor and a buffer at a time; the
  *          rows that formats hold back are at most LP_OUTPUT_HELD_BYTES in all files together, beyond which the file with
- *          most of them hands its own on.
+ *          most of them hands its own on; what formats have to remember of files until they are whole is at most
+ *          LP_OUTPUT_LASTING_BYTES.
  * Units:   rows and bytes.
- * Errors:  LP_LIMIT past LP_OUTPUT_PARTITIONS partitions in one run, LP_IO, LP_NOMEM.
+ * Errors:  LP_LIMIT past LP_OUTPUT_PARTITIONS partitions in one run and past these bytes, LP_IO, LP_NOMEM.
  * Threads: one thread.
  */
 #ifndef LP_LAKE_OUTPUT_H
@@ -17,9 +18,10 @@
 #include "source/each.h"
 #include "table/rowfile.h"
 
-#define LP_OUTPUT_OPEN       16
-#define LP_OUTPUT_PARTITIONS 10000
-#define LP_OUTPUT_HELD_BYTES ((size_t)24 << 20)
+#define LP_OUTPUT_OPEN          16
+#define LP_OUTPUT_PARTITIONS    10000
+#define LP_OUTPUT_HELD_BYTES    ((size_t)24 << 20)
+#define LP_OUTPUT_LASTING_BYTES ((size_t)256 << 20)
 
 struct lp_earlier { /* what earlier runs of the slot may have left */
     struct lp_buf keys; /* of data files, one per line */
@@ -44,7 +46,7 @@ struct lp_output {
     struct lp_output_file *files;  /* of data, in the order of their first row */
     size_t file_count, file_cap, last;
     size_t writing; /* the file whose writer is at work */
-    size_t held_bytes; /* by all writers */
+    size_t held_bytes, lasting_bytes; /* by all writers */
     struct lp_output_file quarantine;
     struct lp_buf text, partition;
     size_t *file_of_row;

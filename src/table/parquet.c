@@ -6,6 +6,7 @@
  * make doubles larger.
  *
  * carquet does not notice each allocation that fails. Its allocator is ours, and a file that met one is never finished. */
+#include "table/parquet_memory.h"
 #include "table/rowfile.h"
 
 #include <carquet/carquet.h>
@@ -44,44 +45,19 @@ struct parquet {
     size_t row_count, row_cap; /* gathered */
     size_t batch_bytes, group_rows, group_bytes;
     size_t kept_bytes;        /* what carquet still has of the largest row group since it was trimmed */
+    size_t carquet_bytes;     /* all that it has of this file, as of the last call */
     carquet_writer_t *writer; /* NULL until the first batch */
     FILE *file;               /* carquet's way to the target */
     struct lp_err *err;       /* of the call at work */
     enum lp_code failed;
 };
 
-/* ---- carquet's allocator ---- */
-
-static _Thread_local bool starved; /* an allocation failed since the call began */
-
-static void *take(size_t bytes, void *context)
-{
-    (void)context;
-    void *at = malloc(bytes ? bytes : 1);
-    if (!at) starved = true;
-    return at;
-}
-
-static void *resize(void *before, size_t bytes, void *context)
-{
-    (void)context;
-    void *at = realloc(before, bytes ? bytes : 1);
-    if (!at) starved = true;
-    return at;
-}
-
-static void give_back(void *at, void *context)
-{
-    (void)context;
-    free(at);
-}
-
 /* What came of a call to carquet, in our words. */
 static enum lp_code outcome(struct parquet *p, carquet_status_t status, struct lp_err *err)
 {
     if (p->failed) return p->failed; /* the target's, told already */
     /* zstd fails for want of memory alone: its output has all the room it may need. */
-    if (starved || status == CARQUET_ERROR_OUT_OF_MEMORY || status == CARQUET_ERROR_COMPRESSION)
+    if (lp_parquet_memory.starved || status == CARQUET_ERROR_OUT_OF_MEMORY || status == CARQUET_ERROR_COMPRESSION)
         p->failed = lp_nomem(err);
     else if (status != CARQUET_OK) p->failed = lp_fail(err, LP_IO, "carquet: %s", carquet_status_string(status));
     return p->failed;
@@ -288,7 +264,7 @@ static bool grow_column(struct column *c, const struct lp_column *about, size_t 
 static enum lp_code make_room(struct parquet *p, size_t rows, struct lp_err *err)
 {
     const struct lp_columns *columns = p->rows.setting.columns;
-    size_t cap = p->row_cap ? p->row_cap : 64;
+    size_t cap = p->row_cap ? p->row_cap : 4; /* of many files each may have few */
     while (cap < p->row_count + rows) cap *= 2;
     if (cap == p->row_cap) return LP_OK;
     for (size_t i = 0; i < columns->count; i++)
@@ -416,15 +392,22 @@ static size_t count_fitting(struct parquet *p, const struct lp_batch *b, const u
 
 static void begin_call(struct parquet *p, struct lp_err *err)
 {
-    starved = false;
+    lp_parquet_memory.starved = false;
     p->err = err;
+}
+
+/* What carquet still has of the file once it gave back what it keeps for the next row group, and we our own. */
+static void count_lasting(struct parquet *p, size_t in_use_before)
+{
+    p->carquet_bytes += lp_parquet_memory.in_use - in_use_before;
+    p->rows.lasting_bytes = sizeof *p + p->rows.setting.columns->count * sizeof *p->columns + p->carquet_bytes;
 }
 
 static enum lp_code write_rows(struct lp_rowfile *r, const struct lp_batch *b, const bool *keep, struct lp_err *err)
 {
     struct parquet *p = (struct parquet *)r;
     uint16_t rows[LP_BATCH_ROWS];
-    size_t count = 0;
+    size_t count = 0, in_use = lp_parquet_memory.in_use;
     begin_call(p, err);
     if (p->failed) return lp_fail(err, p->failed, "an earlier write failed");
     for (size_t row = 0; row < b->row_count; row++)
@@ -439,18 +422,21 @@ static enum lp_code write_rows(struct lp_rowfile *r, const struct lp_batch *b, c
     }
     size_t group = p->group_bytes > p->kept_bytes ? p->group_bytes : p->kept_bytes;
     r->held_bytes = group + p->batch_bytes + p->row_cap * row_width(b->columns);
+    p->carquet_bytes += lp_parquet_memory.in_use - in_use;
     return LP_OK;
 }
 
 static enum lp_code shed(struct lp_rowfile *r, struct lp_err *err)
 {
     struct parquet *p = (struct parquet *)r;
+    size_t in_use = lp_parquet_memory.in_use;
     begin_call(p, err);
     if (p->failed) return lp_fail(err, p->failed, "an earlier write failed");
     LP_TRY(end_group(p, err));
     release_gathered(p);
     if (p->writer) carquet_writer_trim(p->writer);
     r->held_bytes = p->kept_bytes = 0;
+    count_lasting(p, in_use);
     return LP_OK;
 }
 
@@ -482,16 +468,16 @@ static enum lp_code open_rows(const struct lp_rowfile_setting *s, const struct l
                               struct lp_rowfile **out, struct lp_err *err)
 {
     static const struct lp_rowfile_ops ops = {write_rows, shed, finish, free_rows};
-    static const carquet_allocator_t allocator = {.malloc = take, .realloc = resize, .free = give_back};
     struct parquet *p = calloc(1, sizeof *p);
     if (!p) return lp_nomem(err);
-    if (carquet_get_allocator()->malloc != take) carquet_set_allocator(&allocator);
+    lp_parquet_memory_use();
     p->rows = (struct lp_rowfile){.ops = &ops, .setting = *s, .target = *t};
     p->columns = calloc(s->columns->count, sizeof *p->columns);
     if (!p->columns) {
         free_rows(&p->rows);
         return lp_nomem(err);
     }
+    count_lasting(p, lp_parquet_memory.in_use);
     *out = &p->rows;
     return LP_OK;
 }

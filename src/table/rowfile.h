@@ -29,7 +29,8 @@ struct lp_rowfile {
     const struct lp_rowfile_ops *ops;
     struct lp_rowfile_setting setting;
     struct lp_rowfile_target target;
-    size_t held_bytes; /* of rows that were not handed on */
+    size_t held_bytes;    /* of rows that were not handed on */
+    size_t lasting_bytes; /* what no shed gives back: where the parts of the file lie, and what is in them */
 };
 struct lp_rowfile_ops {
     /* The good rows of the batch for which keep[row] is true (keep NULL: all good rows). */

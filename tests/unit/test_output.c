@@ -165,6 +165,68 @@ static void many_partitions_are_written_with_few_open_files(void **state)
     }
 }
 
+/* A lake of Parquet whose rows each have a partition of their own, `n` NULL and `text` as it is. */
+static enum lp_code write_row_each(struct lake *l, size_t first, size_t count, const char *text)
+{
+    struct lp_item item = {0};
+    lp_batch_release(&l->batch);
+    assert_ok(lp_batch_init(&l->batch, &l->columns, count, &err));
+    l->batch.row_count = count;
+    for (size_t row = 0; row < count; row++) {
+        for (size_t i = 0; i < l->columns.count; i++) l->batch.cells[i].null[row] = i > 0;
+        l->batch.cells[0].of.text[row] = lp_slice_of(lp_arena_printf(&l->batch.arena, "%zu", first + row));
+        l->batch.cells[2].null[row] = !text;
+        if (text) l->batch.cells[2].of.text[row] = lp_slice_of(text);
+    }
+    return lp_output_write(&l->output, &l->batch, &item, &l->bindings, &err);
+}
+
+#define MORE 20
+
+static void begin_parquet(struct lake *l, struct lp_column list[2 + MORE])
+{
+    if (lp_format_info(LP_FORMAT_PARQUET)->missing) skip();
+    memcpy(list, l->columns_list, sizeof l->columns_list);
+    for (size_t i = 2; i < 2 + MORE; i++)
+        list[i] = (struct lp_column){.name = "more", .type = LP_TYPE_STRING, .nullable = true};
+    l->columns = (struct lp_columns){list, 2 + MORE};
+    l->sink.format = LP_FORMAT_PARQUET;
+    begin(l);
+}
+
+static void few_rows_of_many_partitions_are_held_until_their_files_are_made(void **state)
+{
+    struct lake *l = *state;
+    struct lp_column list[2 + MORE];
+    begin_parquet(l, list);
+    for (size_t round = 0; round < 4; round++)
+        for (size_t i = 0; i < 2; i++) assert_ok(write_row_each(l, i * 1000, 1000, NULL));
+    assert_int_equal(l->output.file_count, 2000);
+    for (size_t i = 0; i < l->output.file_count; i++) assert_int_equal(l->output.files[i].bytes, 0); /* not shed */
+}
+
+static void what_must_be_remembered_of_many_files_is_bounded(void **state)
+{
+    struct lake *l = *state;
+    struct lp_column list[2 + MORE];
+    enum lp_code code = LP_OK;
+    const size_t row_bytes = 3 << 20, about_bytes = 16 << 20;
+    char *text = malloc(row_bytes + 1), *about = malloc(about_bytes + 1);
+    assert_true(text && about);
+    memset(text, 'x', row_bytes);
+    memset(about, 'y', about_bytes);
+    text[row_bytes] = about[about_bytes] = '\0';
+    begin_parquet(l, list);
+    list[1].description = about; /* which stands in every file */
+    for (size_t i = 0; !code && i < 100; i++) code = write_row_each(l, i, 1, text);
+    assert_int_equal(code, LP_LIMIT);
+    assert_non_null(strstr(err.text, "partition by something coarser"));
+    assert_in_range(l->output.lasting_bytes, LP_OUTPUT_LASTING_BYTES, LP_OUTPUT_LASTING_BYTES + 2 * about_bytes);
+    lp_output_release(&l->output);
+    free(text);
+    free(about);
+}
+
 static void a_store_that_fails_is_told_and_nothing_is_seen(void **state)
 {
     struct lake *l = *state;
@@ -199,6 +261,8 @@ int main(void)
         TEST(a_refused_run_publishes_its_quarantine_alone),
         TEST(a_later_run_of_the_slot_takes_the_place_of_the_earlier),
         TEST(many_partitions_are_written_with_few_open_files),
+        TEST(few_rows_of_many_partitions_are_held_until_their_files_are_made),
+        TEST(what_must_be_remembered_of_many_files_is_bounded),
         TEST(a_store_that_fails_is_told_and_nothing_is_seen),
         TEST(a_name_past_a_thousand_and_twenty_four_bytes_is_a_limit),
     };
