@@ -114,7 +114,7 @@ def test_a_line_break_is_nothing_bad_in_parquet(program, server, aws, lake):
 
 
 def test_the_weather_example_goes_to_a_bucket_as_its_readme_says(run, repo, aws, lake):
-    env = {**aws.env, "OUTPUT_BUCKET": f"s3://{lake}/lake", "OUTPUT_FORMAT": "parquet"}
+    env = {**aws.env, "LAKE": f"s3://{lake}/lake", "OUTPUT_FORMAT": "parquet"}
     example = repo / "examples" / "weather"
     for slot in ("2012-10-01T18:00:00Z", "2012-10-02T00:00:00Z"):
         assert run("run", example / "weather.yaml", "--replay", example / "replies", "--slot", slot, env=env).status == OK
