@@ -96,7 +96,8 @@ static enum lp_code sign(struct lp_aws *aws, struct lp_aws_call *c, struct attem
     const struct lp_aws_credentials *keys = NULL;
     char time[LP_SIGN_TIME_BYTES];
     if (!q->anonymous) LP_TRY(lp_aws_keyring_get(&aws->keys, aws->settings, &keys, err));
-    lp_sign_time(lp_clock_now_us() + aws->skew_us, time);
+    c->skew_us = aws->skew_us;
+    lp_sign_time(lp_clock_now_us() + c->skew_us, time);
     hash_payload(c, !strncmp(a->place.url.data, "https:", 6));
     LP_TRY(add_headers(c, a, time, keys, err));
     if (!keys) return LP_OK;
@@ -182,7 +183,7 @@ static enum lp_code build_and_send(struct lp_aws *aws, struct lp_aws_call *c, st
                                       .body = q->body,
                                       .body_len = q->body_len,
                                       .total_ms = time_limit_ms(c),
-                                      .fresh_connection = c->fresh_connection,
+                                      .fresh_connection = c->fresh_connection || q->once || q->counted,
                                       .no_redirects = true,
                                       .as_stored = true,
                                       .user = c};

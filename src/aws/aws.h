@@ -57,8 +57,8 @@ struct lp_aws_request {
     int64_t within_ms;     /* of all attempts and the waits between them; 0: no limit */
     bool unsigned_payload; /* s3 over https: the body is not hashed; elsewhere it is all the same */
     bool once;             /* never tried again: for what must not happen twice */
+    bool counted;          /* reply->attempts counts every time it may have been carried out; costs a new connection */
     bool anonymous;        /* not signed, no keys needed */
-    bool last_rites;       /* sent and waited for even after a signal asked to stop: for what tidies up */
 };
 
 struct lp_aws_reply {
@@ -86,7 +86,7 @@ enum lp_code lp_aws_start(struct lp_aws *aws, const struct lp_aws_request *q, st
 enum lp_code lp_aws_finish(struct lp_aws *aws, struct lp_aws_call **call, struct lp_aws_reply *reply,
                            struct lp_err *err) LP_CHECKED;
 void lp_aws_cancel(struct lp_aws *aws, struct lp_aws_call **call); /* *call may be NULL */
-/* Lets what is under way move on without waiting for it. */
+/* Lets what is under way move on without waiting for it: as long as bytes move, 20 ms at most. */
 enum lp_code lp_aws_turn(struct lp_aws *aws, struct lp_err *err) LP_CHECKED;
 
 /* The session's region, found the same way as for a call; borrowed from the session. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define TURN_US       20000 /* the longest that a turn moves bytes */
 #define SKEW_WORTH_US INT64_C(240000000) /* less is within what AWS lets pass */
 
 /* ---- the end of an attempt ---- */
@@ -70,7 +71,7 @@ static bool correct_clock(struct lp_aws *aws, struct lp_aws_call *c, const struc
     if (c->clock_corrected || !r->date.len || r->date.len >= sizeof date) return false;
     snprintf(date, sizeof date, "%.*s", (int)r->date.len, r->date.at);
     if (!lp_time_parse_http(date, &theirs)) return false;
-    int64_t skew = theirs - lp_clock_now_us(), change = skew - aws->skew_us;
+    int64_t skew = theirs - lp_clock_now_us(), change = skew - c->skew_us; /* another call may have learned it already */
     if (change < SKEW_WORTH_US && change > -SKEW_WORTH_US) return false;
     aws->skew_us = skew;
     c->clock_corrected = true;
@@ -193,8 +194,10 @@ static enum lp_code step(struct lp_aws *aws, int64_t timeout_ms, bool *landed, s
 enum lp_code lp_aws_turn(struct lp_aws *aws, struct lp_err *err)
 {
     bool landed = true;
+    int64_t until = lp_clock_monotonic_us() + TURN_US;
     if (!aws->calls) return LP_OK;
-    while (landed) LP_TRY(step(aws, 0, &landed, err));
+    while (landed || (lp_http_moved(aws->http) && lp_clock_monotonic_us() < until))
+        LP_TRY(step(aws, 0, &landed, err));
     start_due(aws);
     return LP_OK;
 }
@@ -237,9 +240,7 @@ enum lp_code lp_aws_finish(struct lp_aws *aws, struct lp_aws_call **call, struct
     struct lp_aws_call *c = *call;
     enum lp_code code = LP_OK;
     bool landed;
-    lp_http_outlive_signal(aws->http, c->q.last_rites);
     while (!code && c->state != LP_AWS_DONE) code = step(aws, -1, &landed, err);
-    lp_http_outlive_signal(aws->http, false);
     *reply = c->reply;
     c->reply = (struct lp_aws_reply){0};
     if (code) {

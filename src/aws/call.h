@@ -19,6 +19,7 @@ struct lp_aws_call {
     struct lp_aws_request q;
     enum lp_aws_call_state state;
     int64_t due_us;   /* WAITING: not before */
+    int64_t skew_us;  /* what the last attempt added to our clock */
     int64_t until_us; /* no attempt begins or lasts past this; INT64_MAX: no limit */
     char payload_hash[LP_SHA256_HEX_BYTES];
     char region[LP_AWS_REGION_BYTES]; /* of the last attempt */

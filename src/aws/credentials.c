@@ -90,8 +90,8 @@ enum lp_code lp_aws_keyring_get(struct lp_aws_keyring *k, const struct lp_aws_se
 
 bool lp_aws_keyring_expire(struct lp_aws_keyring *k)
 {
-    if (k->fixed || !k->found || !k->now.expires_us) return false;
-    k->found = false;
+    if (k->fixed || !k->now.expires_us) return false;
+    k->found = false; /* if it is not already, for another call */
     return true;
 }
 

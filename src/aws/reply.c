@@ -1,11 +1,13 @@
 #include "aws/reply.h"
 
 #include "base/json.h"
+#include "base/secret.h"
 #include "base/xml.h"
 
 #include <stdio.h>
 
-#define JSON_BYTES ((size_t)4 << 20)
+#define JSON_BYTES  ((size_t)4 << 20)
+#define WORDS_BYTES ((size_t)64 << 10) /* of an error are looked at */
 
 void lp_aws_reply_release(struct lp_aws_reply *r)
 {
@@ -42,11 +44,13 @@ bool lp_aws_region_valid(const char *region)
 
 /* ---- the error's parts ---- */
 
-/* Others' words, so that they harm no terminal; cut at a whole character. */
+/* Others' words, so that they harm no terminal; cut at a whole character, and masked before: half a secret is not known for
+ * one any more. */
 static void set_text(char *out, size_t size, const char *text, size_t len)
 {
-    LP_AUTO(lp_buf) visible = {0};
-    lp_text_put_visible(&visible, text, len < 4 * size ? len : 4 * size);
+    LP_AUTO(lp_buf) masked = {0}, visible = {0};
+    lp_secret_mask(text, len < WORDS_BYTES ? len : WORDS_BYTES, &masked);
+    lp_text_put_visible(&visible, lp_buf_text(&masked), masked.len < 4 * size ? masked.len : 4 * size);
     size_t n = visible.len < size - 1 ? visible.len : size - 1;
     while (n && n < visible.len && ((unsigned char)visible.data[n] & 0xC0) == 0x80) n--;
     memcpy(out, lp_buf_text(&visible), n);

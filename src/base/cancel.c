@@ -3,16 +3,18 @@
 #include "base/clock.h"
 
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 
-static volatile sig_atomic_t asked, heeded;
+static volatile sig_atomic_t asked, count; /* the last signal; how many there were */
+static int outlived;                       /* so many of them do not cut off what is done */
 static int64_t soft_limit_us, hard_limit_us;
-static bool winding_up;
+static bool winding_up; /* the hard limit counts */
 
 static void note(int number)
 {
     asked = number;
-    heeded = 0;
+    if (count < SIG_ATOMIC_MAX) count++;
 }
 
 void lp_cancel_install(void)
@@ -43,13 +45,19 @@ void lp_cancel_at(int64_t soft_us, int64_t hard_us)
 {
     soft_limit_us = soft_us;
     hard_limit_us = hard_us;
+    outlived = 0;
     winding_up = false;
 }
 
 void lp_cancel_wind_up(void)
 {
-    heeded = 1;
+    outlived = count > 1 ? count : 1;
     winding_up = true;
+}
+
+void lp_cancel_heed(void)
+{
+    outlived = 0;
 }
 
 int64_t lp_cancel_bound(int64_t wait_us)
@@ -62,7 +70,7 @@ int64_t lp_cancel_bound(int64_t wait_us)
 
 enum lp_code lp_cancel_check(struct lp_err *err)
 {
-    if (asked && !heeded)
+    if (count > outlived)
         return lp_fail(err, LP_CANCELLED, "stopped by %s",
                        asked == SIGINT    ? "Ctrl-C"
                        : asked == SIGTERM ? "SIGTERM"

@@ -20,9 +20,11 @@ int lp_cancel_signal(void);
 /* From soft_us on work is to end, from hard_us on its tidying up as well; 0 and 0: there is no such time. Also forgets
  * that it was wound up. */
 void lp_cancel_at(int64_t soft_us, int64_t hard_us);
-/* What must still be done after the first signal (a record, locks) is not cut off by it: until another one comes
- * lp_cancel_check is LP_OK again. Of the deadline the hard one counts from here on. */
+/* What follows must be done to its end (a record, locks): neither the first signal nor those that have come cut it off, be
+ * it before or after this; another one does. Of the deadline the hard one counts from here on. */
 void lp_cancel_wind_up(void);
+/* Signals cut off again what follows, those too that have come; the hard deadline goes on to count. */
+void lp_cancel_heed(void);
 /* LP_OK, LP_CANCELLED after a signal, or LP_LIMIT when the time is over. */
 enum lp_code lp_cancel_check(struct lp_err *err) LP_CHECKED;
 /* How much of a wait (in microseconds, below 0: without a limit) the time that is left allows. */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define WHOLE_BYTES (4 * (size_t)LP_ERR_TEXT_BYTES) /* what is looked at before it is cut */
+
 static const struct lp_code_info infos[LP_CODE_COUNT] = {
     [LP_OK] = {"ok", 0, false},
     [LP_USAGE] = {"usage", 2, false},
@@ -39,18 +41,23 @@ static void trim_broken_tail(char *text, size_t bytes)
     text[len] = '\0';
 }
 
-static void finish(struct lp_err *err, enum lp_code code)
+/* Masked before it is cut: half a secret is not known for one any more. */
+static void finish(struct lp_err *err, enum lp_code code, char *whole, size_t bytes)
 {
     err->code = code;
+    trim_broken_tail(whole, bytes);
+    lp_secret_mask_text(whole, bytes);
+    memcpy(err->text, whole, sizeof err->text - 1);
+    err->text[sizeof err->text - 1] = '\0';
     trim_broken_tail(err->text, sizeof err->text);
-    lp_secret_mask_text(err->text, sizeof err->text);
 }
 
 enum lp_code lp_fail_v(struct lp_err *err, enum lp_code code, const char *format, va_list args)
 {
     if (!err) return code;
-    vsnprintf(err->text, sizeof err->text, format, args);
-    finish(err, code);
+    char whole[WHOLE_BYTES];
+    vsnprintf(whole, sizeof whole, format, args);
+    finish(err, code, whole, sizeof whole);
     return code;
 }
 
@@ -68,28 +75,28 @@ enum lp_code lp_fail_errno(struct lp_err *err, const char *format, ...)
     int number = errno;
     enum lp_code code = number == ENOMEM ? LP_NOMEM : LP_IO;
     if (!err) return code;
+    char whole[WHOLE_BYTES];
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    vsnprintf(whole, sizeof whole, format, args);
     va_end(args);
-    size_t len = strlen(err->text);
-    snprintf(err->text + len, sizeof err->text - len, ": %s", strerror(number));
-    finish(err, code);
+    size_t len = strlen(whole);
+    snprintf(whole + len, sizeof whole - len, ": %s", strerror(number));
+    finish(err, code, whole, sizeof whole);
     return code;
 }
 
 enum lp_code lp_wrap(struct lp_err *err, enum lp_code code, const char *format, ...)
 {
     if (!err) return code;
-    char cause[LP_ERR_TEXT_BYTES];
-    memcpy(cause, err->text, sizeof cause);
+    char whole[WHOLE_BYTES];
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    vsnprintf(whole, sizeof whole, format, args);
     va_end(args);
-    size_t len = strlen(err->text);
-    snprintf(err->text + len, sizeof err->text - len, ": %s", cause);
-    finish(err, code);
+    size_t len = strlen(whole);
+    snprintf(whole + len, sizeof whole - len, ": %s", err->text);
+    finish(err, code, whole, sizeof whole);
     return code;
 }
 

@@ -1,4 +1,5 @@
 /* The bucket, and each thing the program does in it, tried without leaving anything. */
+#include "base/cancel.h"
 #include "base/xml.h"
 #include "deploy/examination.h"
 #include "lake/store_s3.h"
@@ -153,8 +154,9 @@ static enum lp_code abort_upload(struct bucket *b, const char *key, size_t resou
     enum lp_code answer;
     lp_s3_request_init(&q, b->store, "DELETE", key);
     lp_s3_add_query(&q, "uploadId", id);
-    q.aws.last_rites = true;
+    lp_cancel_wind_up();
     enum lp_code code = ask(b, &q, "s3:AbortMultipartUpload", resource, &reply, &answer);
+    lp_cancel_heed();
     lp_aws_reply_release(&reply);
     return code;
 }

@@ -67,7 +67,8 @@ struct lp_upload {
 };
 
 struct lp_lock_ops {
-    /* LP_LOCKED when somebody else has taken it; costs nothing while there is time left. */
+    /* LP_LOCKED when somebody else has taken it; costs nothing while there is time left. Moves on what the store has under
+     * way, so whoever waits for something else calls it now and then. */
     enum lp_code (*renew)(struct lp_lock *l, struct lp_err *err);
     void (*release)(struct lp_lock *l); /* frees l */
 };

@@ -1,5 +1,6 @@
 /* A bucket as a store: every key is an object below the prefix. Objects appear when their one PUT, or the completion of
  * their parts, is answered; so commit is where a key becomes visible, as in a directory. */
+#include "base/clock.h"
 #include "lake/store_s3.h"
 
 #include <stdio.h>
@@ -114,7 +115,15 @@ enum lp_code lp_s3_explain(const struct lp_s3_store *s, const struct lp_aws_repl
     return code;
 }
 
-static enum lp_code seal(struct lp_s3_request *q, struct lp_err *err)
+/* What a run changes it changes while the slot is its own: an attempt that lasts longer could undo another run's. */
+static int64_t time_left_ms(const struct lp_s3_store *s, const char *method)
+{
+    if (!s->lease_ends_us || !strcmp(method, "GET") || !strcmp(method, "HEAD")) return 0;
+    int64_t left_ms = (s->lease_ends_us - lp_clock_monotonic_us()) / 1000;
+    return left_ms > 0 ? left_ms : 1;
+}
+
+static enum lp_code seal(const struct lp_s3_store *s, struct lp_s3_request *q, struct lp_err *err)
 {
     if (q->failed) return lp_nomem(err);
     LP_TRY(lp_buf_code(&q->path, "an object's name", err));
@@ -123,6 +132,7 @@ static enum lp_code seal(struct lp_s3_request *q, struct lp_err *err)
     q->aws.query = q->query.len ? lp_buf_text(&q->query) : NULL;
     q->aws.headers = (const char *const *)q->headers;
     q->aws.unsigned_payload = true;
+    q->aws.within_ms = time_left_ms(s, q->aws.method);
     return LP_OK;
 }
 
@@ -131,13 +141,13 @@ enum lp_code lp_s3_call(struct lp_s3_store *s, struct lp_s3_request *q, struct l
     struct lp_err local;
     if (!err) err = &local;
     *reply = (struct lp_aws_reply){0};
-    LP_TRY(seal(q, err));
+    LP_TRY(seal(s, q, err));
     return lp_s3_explain(s, reply, lp_aws_call(s->aws, &q->aws, reply, err), err);
 }
 
 enum lp_code lp_s3_start(struct lp_s3_store *s, struct lp_s3_request *q, struct lp_aws_call **out, struct lp_err *err)
 {
-    LP_TRY(seal(q, err));
+    LP_TRY(seal(s, q, err));
     return lp_aws_start(s->aws, &q->aws, out, err);
 }
 
@@ -166,6 +176,7 @@ static enum lp_code remove_object(struct lp_store *store, const char *key, struc
     struct lp_s3_request q;
     struct lp_aws_reply reply = {0};
     LP_TRY(lp_store_check_key(key, err));
+    LP_TRY(lp_s3_renew(s, err));
     lp_s3_request_init(&q, s, "DELETE", key);
     enum lp_code code = lp_s3_call(s, &q, &reply, err);
     lp_aws_reply_release(&reply);
@@ -181,7 +192,7 @@ enum lp_code lp_s3_renew(struct lp_s3_store *s, struct lp_err *err)
 static void free_store(struct lp_store *store)
 {
     struct lp_s3_store *s = (struct lp_s3_store *)store;
-    if (s->spill_fd >= 0) close(s->spill_fd);
+    lp_s3_spill_release(&s->spill);
     free(s->bucket);
     free(s->prefix);
     free(s);
@@ -197,7 +208,7 @@ enum lp_code lp_store_s3_new(const char *root, const struct lp_s3_options *o, st
     const char *bucket = root + strlen("s3://"), *prefix = strchrnul(bucket, '/');
     struct lp_s3_store *s = calloc(1, sizeof *s);
     if (!s) return lp_nomem(err);
-    *s = (struct lp_s3_store){.store.ops = &ops, .aws = aws, .options = o ? *o : none, .spill_fd = -1};
+    *s = (struct lp_s3_store){.store.ops = &ops, .aws = aws, .options = o ? *o : none, .spill.fd = -1};
     s->bucket = strndup(bucket, (size_t)(prefix - bucket));
     size_t len = strlen(prefix);
     while (len && prefix[len - 1] == '/') len--;

@@ -16,6 +16,15 @@
 #define LP_S3_SINGLE_BYTES ((size_t)16 << 20) /* up to this an object is one PUT */
 #define LP_S3_PART_BYTES   ((size_t)8 << 20)
 #define LP_S3_HEADERS      16
+#define LP_S3_CHUNK_BYTES  ((size_t)64 << 10)
+#define LP_S3_CHUNKS       (LP_S3_SINGLE_BYTES / LP_S3_CHUNK_BYTES) /* of one upload: what is not parts yet */
+
+/* An unlinked file for the bytes of parked uploads, in chunks that are used again. */
+struct lp_s3_spill {
+    int fd; /* -1 until an upload is parked */
+    uint32_t made, *spare;
+    size_t spare_count, spare_cap;
+};
 
 struct lp_s3_store {
     struct lp_store store;
@@ -23,9 +32,9 @@ struct lp_s3_store {
     char *bucket, *prefix; /* "" or "a/b/" */
     struct lp_s3_options options;
     struct lp_lock *lock; /* the first that is held; renewed as the store works */
+    int64_t lease_ends_us; /* of the lock, monotonic: nothing is changed past it; 0: no lock */
     bool sweeps;          /* a killed run may have left unfinished uploads */
-    int spill_fd;         /* -1 until an upload is parked */
-    uint64_t spill_bytes;
+    struct lp_s3_spill spill;
 };
 
 struct lp_s3_request {
@@ -59,6 +68,21 @@ enum lp_code lp_s3_explain(const struct lp_s3_store *s, const struct lp_aws_repl
 void lp_s3_put_url(const struct lp_s3_store *s, const char *key, struct lp_buf *out);
 /* The lock that the store holds, renewed where that is due. */
 enum lp_code lp_s3_renew(struct lp_s3_store *s, struct lp_err *err) LP_CHECKED;
+
+/* store_s3_spill.c: what an upload has put aside, as a list of its chunks. */
+struct lp_s3_parked {
+    uint32_t *chunks; /* LP_S3_CHUNKS of them, or NULL */
+    size_t count, bytes;
+};
+/* Puts these bytes behind what is parked already; LP_S3_SINGLE_BYTES in all are the most. */
+enum lp_code lp_s3_spill_add(struct lp_s3_spill *s, struct lp_s3_parked *p, const char *bytes, size_t len,
+                             struct lp_err *err) LP_CHECKED;
+/* Copies all that is parked to `out`. */
+enum lp_code lp_s3_spill_read(const struct lp_s3_spill *s, const struct lp_s3_parked *p, char *out,
+                              struct lp_err *err) LP_CHECKED;
+/* Gives the chunks back. */
+void lp_s3_spill_drop(struct lp_s3_spill *s, struct lp_s3_parked *p);
+void lp_s3_spill_release(struct lp_s3_spill *s);
 
 /* store_s3_upload.c */
 enum lp_code lp_s3_begin(struct lp_store *s, const char *key, struct lp_upload **out, struct lp_err *err) LP_CHECKED;

@@ -206,12 +206,9 @@ static enum lp_code take_over(struct s3_lock *l, char **version, struct lp_err *
             err, LP_LOCKED,
             "%s is held by process %lld on %s, which wrote it %lld s ago; were it killed, the lock ends after %d s", l->key,
             seen.holder.pid, *seen.holder.host ? seen.holder.host : "another machine", (long long)seen.age_s, LEASE_S);
-    LP_TRY(write_lock(l, condition, version, err));
-    if (*version) {
-        l->store->sweeps = true;
-        l->lock.orderly = false;
-    }
-    return LP_OK;
+    l->store->sweeps = true; /* even if the answer is lost, and the lock met as our own */
+    l->lock.orderly = false;
+    return write_lock(l, condition, version, err);
 }
 
 static enum lp_code take(struct s3_lock *l, struct lp_err *err)
@@ -245,6 +242,7 @@ static enum lp_code renew(struct lp_lock *lock, struct lp_err *err)
     struct s3_lock *l = (struct s3_lock *)lock;
     int64_t now = lp_clock_monotonic_us(), age_us = now - l->written_us;
     char *version;
+    LP_TRY(lp_aws_turn(l->store->aws, err));
     if (!l->lost && age_us < INT64_C(1000000) * LEASE_S / 2) return LP_OK;
     enum lp_code code = l->lost ? LP_OK : write_again(l, &version, err);
     if (code) return age_us < INT64_C(900000) * LEASE_S ? LP_OK : code; /* there is time to try again */
@@ -255,6 +253,7 @@ static enum lp_code renew(struct lp_lock *lock, struct lp_err *err)
     free(l->version);
     l->version = version;
     l->written_us = now;
+    l->store->lease_ends_us = now + INT64_C(1000000) * LEASE_S;
     return LP_OK;
 }
 
@@ -266,6 +265,7 @@ static void release(struct lp_lock *lock)
     bool ours = !l->lost && lp_clock_monotonic_us() - l->written_us < INT64_C(1000000) * LEASE_S;
     if (ours && !lock->unfinished)
         (void)!l->store->store.ops->remove(&l->store->store, l->key, &ignored);
+    l->store->lease_ends_us = 0;
     free(l->key);
     free(l->version);
     free(l);
@@ -295,6 +295,7 @@ enum lp_code lp_s3_lock(struct lp_store *store, const char *key, struct lp_lock 
         return code;
     }
     if (!s->lock) s->lock = &l->lock;
+    s->lease_ends_us = l->written_us + INT64_C(1000000) * LEASE_S;
     *out = &l->lock;
     return LP_OK;
 }

@@ -4,23 +4,14 @@
 #include "base/xml.h"
 #include "lake/store_s3.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #define PARTS_IN_FLIGHT 4
 #define PARTS_MAX       10000
-
-/* Bytes that lie in the store's file of parked uploads. */
-struct extent {
-    uint64_t at;
-    size_t len;
-};
 
 /* Several parts may lie in one block. */
 struct block {
@@ -46,10 +37,10 @@ struct s3_upload {
     struct lp_s3_store *store;
     char *key;
     struct block *block; /* being filled; NULL when nothing waits */
-    size_t filled, room;
-    struct extent *parked;
-    size_t parked_count, parked_bytes;
+    size_t filled, room; /* filled: with what is parked, whose place in the block is free */
+    struct lp_s3_parked parked;
     char *upload_id; /* once there are parts */
+    bool repeated;   /* an answer to beginning it was lost: there may be another upload, which we do not know */
     struct part *parts;
     size_t part_count, part_cap;
     struct flight flights[PARTS_IN_FLIGHT];
@@ -102,8 +93,11 @@ static enum lp_code start_multipart(struct s3_upload *u, struct lp_err *err)
     lp_s3_add_object_headers(&q, u->store, u->key);
     lp_s3_add_header(&q, "x-amz-checksum-algorithm: CRC32");
     lp_s3_add_header(&q, "x-amz-checksum-type: FULL_OBJECT");
+    q.aws.counted = true;
     enum lp_code code = lp_s3_call(u->store, &q, &reply, err);
+    u->repeated = reply.attempts > 1;
     if (!code) code = lp_xml_find(lp_buf_text(&reply.body), reply.body.len, "UploadId", &u->upload_id, err);
+    if (code == LP_NOTFOUND) code = lp_fail(err, LP_REMOTE, "%s: S3 began an upload and gave no UploadId for it", u->key);
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);
     return code;
@@ -193,41 +187,36 @@ static enum lp_code send_waiting(struct s3_upload *u, struct lp_err *err)
 
 /* ---- what is written ---- */
 
+/* A block for what comes; its beginning stays free for what is parked. */
 static enum lp_code make_room(struct s3_upload *u, struct lp_err *err)
 {
-    if (u->filled < u->room) return LP_OK;
-    if (u->filled) LP_TRY(send_waiting(u, err));
+    if (u->block) return LP_OK;
     u->room = u->upload_id ? LP_S3_PART_BYTES : LP_S3_SINGLE_BYTES;
     u->block = new_block(u->room);
-    if (u->block) return LP_OK;
-    u->room = 0;
-    return lp_nomem(err);
+    if (!u->block) return lp_nomem(err);
+    u->filled = u->parked.bytes;
+    return LP_OK;
 }
 
-/* Brings back what was parked, before anything is put behind it. */
+/* What was parked comes before what is in the block, where its place was left free. */
 static enum lp_code unpark(struct s3_upload *u, struct lp_err *err)
 {
-    if (!u->parked_count) return LP_OK;
+    if (!u->parked.bytes) return LP_OK;
     LP_TRY(make_room(u, err));
-    for (size_t i = 0; i < u->parked_count; i++) {
-        const struct extent *e = &u->parked[i];
-        for (size_t done = 0; done < e->len;) {
-            ssize_t n = pread(u->store->spill_fd, u->block->bytes + u->filled, e->len - done, (off_t)(e->at + done));
-            if (n < 0 && errno == EINTR) continue;
-            if (n <= 0) return lp_fail_errno(err, "cannot read back what waits to be uploaded");
-            done += (size_t)n;
-            u->filled += (size_t)n;
-        }
-    }
-    u->parked_count = u->parked_bytes = 0;
+    LP_TRY(lp_s3_spill_read(&u->store->spill, &u->parked, u->block->bytes, err));
+    lp_s3_spill_drop(&u->store->spill, &u->parked);
     return LP_OK;
 }
 
 static enum lp_code take(struct s3_upload *u, const char *bytes, size_t len, struct lp_err *err)
 {
-    LP_TRY(unpark(u, err));
     while (len) {
         LP_TRY(make_room(u, err));
+        if (u->filled == u->room) {
+            LP_TRY(unpark(u, err));
+            LP_TRY(send_waiting(u, err));
+            continue;
+        }
         size_t n = u->room - u->filled < len ? u->room - u->filled : len;
         memcpy(u->block->bytes + u->filled, bytes, n);
         u->filled += n;
@@ -247,36 +236,10 @@ static enum lp_code write_bytes(struct lp_upload *upload, const void *bytes, siz
 
 /* ---- parking ---- */
 
-static enum lp_code open_spill(struct lp_s3_store *s, struct lp_err *err)
-{
-    const char *folder = getenv("TMPDIR");
-    char path[4096];
-    if (s->spill_fd >= 0) return LP_OK;
-    if (snprintf(path, sizeof path, "%s/lambda-pipeline-XXXXXX", folder && *folder ? folder : "/tmp") >= (int)sizeof path)
-        return lp_fail(err, LP_LIMIT, "TMPDIR is too long");
-    s->spill_fd = mkostemp(path, O_CLOEXEC);
-    if (s->spill_fd < 0) return lp_fail_errno(err, "%s: cannot make a file for what waits to be uploaded", path);
-    unlink(path);
-    return LP_OK;
-}
-
 static enum lp_code spill(struct s3_upload *u, struct lp_err *err)
 {
-    struct lp_s3_store *s = u->store;
-    size_t done = 0;
-    LP_TRY(open_spill(s, err));
-    struct extent *more = reallocarray(u->parked, u->parked_count + 1, sizeof *more);
-    if (!more) return lp_nomem(err);
-    u->parked = more;
-    while (done < u->filled) {
-        ssize_t n = pwrite(s->spill_fd, u->block->bytes + done, u->filled - done, (off_t)(s->spill_bytes + done));
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return lp_fail_errno(err, "cannot keep what waits to be uploaded in the folder for temporary files");
-        done += (size_t)n;
-    }
-    u->parked[u->parked_count++] = (struct extent){s->spill_bytes, u->filled};
-    u->parked_bytes += u->filled;
-    s->spill_bytes += u->filled;
+    size_t before = u->parked.bytes;
+    LP_TRY(lp_s3_spill_add(&u->store->spill, &u->parked, u->block->bytes + before, u->filled - before, err));
     drop_block(u->block);
     u->block = NULL;
     u->filled = u->room = 0;
@@ -295,7 +258,7 @@ static enum lp_code park(struct lp_upload *upload, struct lp_err *err)
     struct lp_err local;
     LP_TRY(failed_before(u, err));
     LP_TRY(fail_with(u, land_parts(u, &local), &local, err));
-    return u->filled ? fail_with(u, spill(u, &local), &local, err) : LP_OK;
+    return u->block ? fail_with(u, spill(u, &local), &local, err) : LP_OK;
 }
 
 /* ---- the end ---- */
@@ -312,7 +275,7 @@ static void release(struct s3_upload *u)
     for (size_t i = 0; i < u->part_count; i++) free(u->parts[i].etag);
     drop_block(u->block);
     free(u->parts);
-    free(u->parked);
+    lp_s3_spill_drop(&u->store->spill, &u->parked);
     free(u->upload_id);
     free(u->key);
     free(u);
@@ -333,6 +296,7 @@ static void abort_upload(struct lp_upload *upload)
         lp_aws_reply_release(&reply);
         lp_s3_request_release(&q);
     }
+    if (u->repeated) (void)!lp_s3_sweep(u->store, u->key, &ignored);
     release(u);
 }
 
@@ -367,7 +331,7 @@ static void put_parts(const struct s3_upload *u, struct lp_buf *out, uint32_t *w
     lp_buf_puts(out, "</CompleteMultipartUpload>");
 }
 
-/* An answer that was lost makes the second try meet an upload that is no more: does the object hold what we sent? */
+/* Whatever was answered, or not: does the object hold what we sent? */
 static bool is_complete(struct s3_upload *u, uint32_t whole)
 {
     struct lp_s3_request q;
@@ -389,6 +353,17 @@ static bool is_complete(struct s3_upload *u, uint32_t whole)
     return same;
 }
 
+/* 200 is sent before S3 has begun; only what follows tells how it went. */
+static bool says_complete(const struct lp_buf *body)
+{
+    const char *at = lp_buf_text(body);
+    char *etag;
+    size_t space = strspn(at, " \t\r\n");
+    if (lp_xml_find(at + space, body->len - space, "CompleteMultipartUploadResult/ETag", &etag, NULL)) return false;
+    free(etag);
+    return true;
+}
+
 static enum lp_code complete(struct s3_upload *u, struct lp_err *err)
 {
     struct lp_s3_request q;
@@ -407,11 +382,13 @@ static enum lp_code complete(struct s3_upload *u, struct lp_err *err)
     q.aws.body = lp_buf_text(&body);
     q.aws.body_len = body.len;
     enum lp_code code = lp_s3_call(u->store, &q, &reply, err);
-    bool repeated = reply.attempts > 1 && !strcmp(reply.error_code, "NoSuchUpload");
+    if (!code && !says_complete(&reply.body))
+        code = lp_fail(err, LP_BUSY, "%s: S3 answers 200 and does not say that the object is complete; "
+                       "run the slot again later", u->key);
+    bool asked = reply.attempts > 0;
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);
-    if (code && repeated && is_complete(u, whole)) code = LP_OK;
-    if (code) return code;
+    if (code) return asked && code != LP_CANCELLED && is_complete(u, whole) ? LP_OK : code;
     free(u->upload_id);
     u->upload_id = NULL; /* it is an object now */
     return LP_OK;

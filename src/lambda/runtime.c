@@ -147,9 +147,9 @@ static enum lp_code judge(struct runtime *r, const struct exchange *x, struct lp
 /* The last words after a signal go out all the same. */
 static enum lp_code post(struct runtime *r, struct exchange *x, struct lp_err *err)
 {
-    lp_http_outlive_signal(r->http, true);
+    lp_cancel_wind_up();
     enum lp_code code = ask(r, x, err);
-    lp_http_outlive_signal(r->http, false);
+    lp_cancel_heed();
     if (code) return code;
     code = judge(r, x, err);
     lp_http_finish(r->http, &x->reply);

@@ -42,7 +42,7 @@ struct lp_http {
     size_t *free_slots, free_count;
     size_t landed_first, landed_last; /* a list through next_landed; SIZE_MAX ends it */
     size_t flying;
-    bool outlives_signal;
+    bool moved; /* there were bytes in the last turn */
 };
 
 /* Each connection is a descriptor, and files need some too: raises what the process may have as far as it is let, and
@@ -285,6 +285,7 @@ static enum lp_code turn(struct lp_http *h, int64_t wait_us, struct lp_err *err)
     wait_us = lp_cancel_bound(wait_us);
     n = epoll_wait(h->epoll_fd, events, EVENTS, wait_us < 0 ? -1 : (int)((wait_us + 999) / 1000));
     if (n < 0 && errno != EINTR) return lp_fail_errno(err, "cannot watch connections");
+    h->moved = n > 0;
     for (int i = 0; i < n; i++) {
         int fd = events[i].data.fd;
         struct watch *w = find_watch(h, fd);
@@ -325,7 +326,7 @@ enum lp_code lp_http_wait(struct lp_http *h, int64_t timeout_ms, struct lp_http_
     if (timeout_ms < 0 && !h->flying) return LP_OK;
     LP_TRY(begin(h, err));
     for (bool first = true;; first = false) {
-        if (!h->outlives_signal) LP_TRY(lp_cancel_check(err));
+        LP_TRY(lp_cancel_check(err));
         if ((*got = hand_out(h, reply))) return LP_OK;
         int64_t left = until < 0 ? -1 : until - lp_clock_monotonic_us();
         if (until >= 0 && left <= 0 && !first) return LP_OK;
@@ -369,9 +370,9 @@ void lp_http_cancel(struct lp_http *h, const void *user)
     }
 }
 
-void lp_http_outlive_signal(struct lp_http *h, bool outlive)
+bool lp_http_moved(const struct lp_http *h)
 {
-    h->outlives_signal = outlive;
+    return h->moved;
 }
 
 size_t lp_http_in_flight(const struct lp_http *h)

@@ -108,9 +108,9 @@ void lp_http_finish(struct lp_http *http, struct lp_http_reply *reply);
 
 /* Ends the transfer of this `user`, wherever it is, and gives its slot back; nothing happens when there is none. */
 void lp_http_cancel(struct lp_http *http, const void *user);
-/* While true, a signal that asked to stop does not end lp_http_wait: for the last requests that tidy up. */
-void lp_http_outlive_signal(struct lp_http *http, bool outlive);
 
+/* Did the last lp_http_wait find bytes to move? Then there may be more at once. */
+bool lp_http_moved(const struct lp_http *http);
 size_t lp_http_in_flight(const struct lp_http *http); /* started and not yet handed out by lp_http_wait */
 size_t lp_http_room(const struct lp_http *http);      /* how many more may be started now */
 

@@ -61,7 +61,7 @@ static enum lp_code lock_slot(struct work *w, struct lp_err *err)
     LP_TRY(lp_buf_code(&key, "the lock's name", err));
     enum lp_code code = w->store->ops->lock(w->store, lp_buf_text(&key), &w->lock, err);
     if (code == LP_LOCKED)
-        return lp_fail(err, LP_LOCKED, "slot %s of %s is being run already; wait for that run to end", w->slot_text,
+        return lp_wrap(err, LP_LOCKED, "slot %s of %s is being run already; wait for that run to end", w->slot_text,
                        w->pipeline->name);
     return code;
 }
@@ -264,9 +264,10 @@ static void tell(struct work *w, enum lp_code code, const struct lp_err *why)
     struct lp_err err;
     struct lp_record *rec = w->rec;
     if (w->lock) (void)!w->lock->ops->renew(w->lock, &err);
+    if (!lp_cancel_signal()) lp_cancel_heed(); /* telling may take long */
     lp_run_tell(w->pipeline, w->options, &w->judge, &w->output, &w->history, code, why, rec);
+    lp_cancel_wind_up();
     if (!rec->telling.count || !rec->record_url) return;
-    if (lp_cancel_check(&err)) lp_cancel_wind_up();
     enum lp_code noted = w->lock->ops->renew(w->lock, &err);
     if (!noted) noted = lp_record_publish(rec, w->store, &w->layout, &err);
     if (noted) lp_run_note_telling(rec, "the run record", &err);

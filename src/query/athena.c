@@ -25,7 +25,7 @@ struct athena {
     bool dml, ddl;
 };
 
-enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const struct lp_buf *body, bool last_rites,
+enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const struct lp_buf *body,
                             struct lp_arena *arena, json_t **answer, struct lp_err *err)
 {
     char target[80];
@@ -35,8 +35,7 @@ enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const str
     struct lp_aws_request q = {.service = "athena",
                                .target = target,
                                .body = lp_buf_text(body),
-                               .body_len = body->len,
-                               .last_rites = last_rites};
+                               .body_len = body->len};
     enum lp_code code = lp_aws_call(aws, &q, &reply, err);
     lp_arena_reset(arena);
     if (!code) code = lp_json_parse(arena, lp_buf_text(&reply.body), reply.body.len, answer, err);
@@ -48,7 +47,7 @@ enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const str
 static enum lp_code call(struct athena *a, const char *operation, const struct lp_buf *body, json_t **answer,
                          struct lp_err *err)
 {
-    return lp_athena_call(a->o.aws, operation, body, false, &a->arena, answer, err);
+    return lp_athena_call(a->o.aws, operation, body, &a->arena, answer, err);
 }
 
 static const char *text_at(const json_t *it, const char *first, const char *second, const char *third)
@@ -164,7 +163,9 @@ static void stop(struct athena *a)
     struct lp_err ignored;
     json_t *answer;
     put_id(a, &body);
-    (void)!lp_athena_call(a->o.aws, "StopQueryExecution", &body, true, &a->arena, &answer, &ignored);
+    lp_cancel_wind_up();
+    (void)!lp_athena_call(a->o.aws, "StopQueryExecution", &body, &a->arena, &answer, &ignored);
+    lp_cancel_heed();
 }
 
 /* ---- waiting ---- */

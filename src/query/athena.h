@@ -47,7 +47,7 @@ struct lp_athena_answer {
 /* athena_rows.c */
 enum lp_code lp_athena_put_rows(const struct lp_athena_answer *a, struct lp_err *err) LP_CHECKED;
 /* One call; the answer's JSON lies in the arena, which is reset first. */
-enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const struct lp_buf *body, bool last_rites,
+enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const struct lp_buf *body,
                             struct lp_arena *arena, json_t **answer, struct lp_err *err) LP_CHECKED;
 
 #endif

@@ -4,6 +4,7 @@ servers that fail as AWS does; signatures compared with botocore's."""
 import datetime
 import random
 import string
+import threading
 import time
 from urllib.parse import quote
 
@@ -300,6 +301,22 @@ def test_a_clock_that_is_wrong_is_corrected_once_for_all_calls(server, hours):
     with Probe(at(server)) as probe:
         x = {"service": "s3", "bucket": "lake", "method": "GET", "path": "/x", "once": True}
         assert [probe("call", **x)["attempts"] for _ in range(3)] == [2, 1, 1]
+
+
+def test_a_clock_that_is_wrong_is_corrected_for_calls_that_were_under_way_together(server):
+    hours, together = datetime.timedelta(hours=3), threading.Barrier(4)
+
+    def play(exchange):
+        said = datetime.datetime.strptime(exchange.request.headers["x-amz-date"], "%Y%m%dT%H%M%SZ")
+        theirs = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) + hours
+        date = {"Date": theirs.strftime("%a, %d %b %Y %H:%M:%S GMT")}
+        if abs((said - theirs).total_seconds()) < 300:
+            return json_answer({}).play(exchange)
+        together.wait(10)
+        return behaviours.Reply(400, b'{"__type": "RequestExpired"}', date).play(exchange)
+    server.script("AWSGlue.GetTable", behaviours.Wire(play))
+    with Probe(at(server)) as probe:
+        assert [reply["code"] for reply in probe("calls", calls=[{**GET_TABLE, "once": True}] * 4)] == ["ok"] * 4
 
 
 def test_a_signature_that_is_wrong_with_a_clock_that_is_right_is_told_at_once(aws):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pandas
 import pytest
@@ -307,6 +308,68 @@ def test_out_of_memory_in_the_middle_leaves_nothing_unfinished(program, aws, lar
     result = program.run(file, env=aws.env, limits={resource.RLIMIT_DATA: 52 * MIB})
     assert result.status == FAILED and "out of memory" in result.stderr, result
     assert aws.unfinished(bucket) == [] and not [key for key in aws.keys_of(bucket) if key.endswith((".csv", ".lock"))]
+
+
+def test_parts_go_up_while_the_source_is_slow(program, server, aws):
+    """Nobody waits for a part then, and S3 would not wait long for its bytes either."""
+    bucket, waited = aws.bucket(), []
+
+    def parts_landed():
+        return [call for call in aws.proxy.calls if call.operation == "UploadPart" and call.status == 200]
+
+    def answer_when_parts_have_landed(exchange):
+        until = time.monotonic() + 15
+        while len(parts_landed()) < 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        waited.append(len(parts_landed()))
+        return behaviours.json_body({"list": [{"text": "the last"}]}).play(exchange)
+    rows = b",".join([b'{"text": "%s"}' % (b"x" * MIB)] * 6)
+    for city in ("A", "B", "C"):
+        server.script(city, behaviours.body(b'{"list": [' + rows + b"]}"))
+    server.script("D", behaviours.Wire(answer_when_parts_have_landed))
+    file = program.pipeline(server.url(), source={"each": {"city": ["A", "B", "C", "D"]}, "rows": "list",
+                                                  "limit": {"at_once": 4, "total": "60s"}, "retry": {"deadline": "60s"}},
+                            columns={"text": {"from": "text", "type": "string"}}, quality=None, sink={"to": f"s3://{bucket}"})
+    result = program.run(file, env=aws.env)
+    assert result.status == OK, result.stderr
+    assert waited == [2], aws.proxy.operations()
+
+
+def test_rows_for_many_partitions_are_put_aside_once(program, server, aws):
+    """The file for what waits holds no more than was written, however often its uploads are put aside."""
+    bucket, places = aws.bucket(), 40
+    rows = b",".join(b'{"place": "p%d", "text": "%s"}' % (n % places, b"x" * 2000) for n in range(400))
+    cities = [f"c{number}" for number in range(20)]
+    for city in cities:
+        server.script(city, behaviours.body(b'{"list": [' + rows + b"]}"))
+    file = program.pipeline(server.url(), source={"each": {"city": cities}, "rows": "list"},
+                            columns={"place": {"from": "place", "type": "string"}, "text": {"from": "text", "type": "string"}},
+                            quality=None, sink={"to": f"s3://{bucket}", "partition": {"at": "place"}, "catalog": None})
+    result = program.run(file, env=aws.env, limits={resource.RLIMIT_FSIZE: 24 * MIB})
+    assert result.status == OK, result.stderr
+    sizes = [len(content) for key, content in aws.objects(bucket).items() if key.endswith(".csv")]
+    assert len(sizes) == places and sum(sizes) > 15 * MIB
+
+
+def test_completing_an_upload_counts_when_s3_says_that_it_is_complete(program, aws, large):
+    """200 alone says nothing: it is sent before S3 has begun."""
+    bucket, file = large
+    nothing = behaviours.Reply(200, b"   \n   ", {"Content-Type": "application/xml"})
+    aws.proxy.fault(nothing, times=float("inf"), operation="CompleteMultipartUpload")
+    result = program.run(file, env={**aws.env, "AWS_MAX_ATTEMPTS": 2})
+    assert result.status == 1 and f"s3://{bucket}/" in result.stderr and "complete" in result.stderr, result
+    assert not [key for key in aws.keys_of(bucket) if key.endswith(".csv")] and aws.unfinished(bucket) == []
+
+
+@pytest.mark.parametrize("fault", [aws_faults.cut_after_done(), aws_faults.cut_before_answer()], ids=["done", "lost"])
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"])
+def test_an_answer_about_a_large_object_may_be_lost(program, aws, large, operation, fault):
+    bucket, file = large
+    aws.proxy.fault(fault, operation=operation)
+    result = program.run(file, env=aws.env)
+    assert result.status == OK, result.stderr
+    assert aws.unfinished(bucket) == []
+    assert len(table_bytes(aws, bucket, next(key for key in aws.keys_of(bucket) if key.endswith(".csv")))) > 25 * MIB
 
 
 # At AWS's own names.

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness import aws_faults, behaviours
+from harness import aws_faults, behaviours, hiding
 from harness.identities import files, make_role, static
 from harness.runner import FAILED, OK, PARTIAL, SLOT_NAME, USAGE
 
@@ -304,3 +304,12 @@ def test_a_role_with_too_little_is_told_apart_from_its_source(program, aws, lake
     config = f"[profile x]\nrole_arn = {arn}\nsource_profile = base\n"
     env = {**keys_in_files(program, config=config, credentials="[base]\n" + static(aws.keys)), "AWS_PROFILE": "x"}
     assert told(lake.run(env=env), "s3://lake/", DENIED, "narrow") and lake.is_as_before()
+
+
+@pytest.mark.parametrize("length", range(330, 402, 8))
+def test_a_secret_is_masked_where_a_long_message_is_cut(aws, lake, length):
+    words = "x" * length + hiding.AWS_SECRET
+    aws.proxy.fault(aws_faults.s3_error(403, "AccessDenied", words), operation="PutObject", key=r"\.csv$")
+    result = lake.run()
+    assert result.status == FAILED and "x" * 300 in result.stderr
+    assert hiding.AWS_SECRET[:8] not in result.stderr, result.stderr

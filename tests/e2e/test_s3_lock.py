@@ -7,11 +7,12 @@ import time
 import pytest
 
 from harness import behaviours as b
-from harness.aws_faults import cut_after_done, slow_down
+from harness.aws_faults import cut_after_done, slow_down, then_do
 from harness.runner import LOCKED, OK, is_sanitized
 
 LOCK = "_runs/weather/.20121001T180000Z.lock"
 DATA = "weather/dt=2012-10-01/20121001T180000Z.csv"
+RECORD = "_runs/weather/20121001T180000Z.json"
 FAKETIME = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 
 
@@ -108,3 +109,36 @@ class TestWhileTheSourceIsSlow:
         assert result.status == LOCKED, result.stderr
         assert "has taken" in result.stderr
         assert LOCK in aws.keys_of(bucket) and DATA not in aws.keys_of(bucket)
+
+
+# What was begun is given back.
+
+def test_a_takeover_whose_answer_was_lost_ends_the_uploads_that_were_left(program, server, aws, bucket):
+    held_by_another(aws, bucket)
+    aws.client("s3").create_multipart_upload(Bucket=bucket, Key=DATA)
+    aws.proxy.clock = datetime.timedelta(seconds=130)
+    aws.proxy.fault(cut_after_done(), operation="PutObject", key=r".*\.lock", after=1)
+    result = run(program, server, aws, bucket)
+    assert result.status == OK, result.stderr
+    assert not aws.proxy.faults_left() and aws.unfinished(bucket) == []
+
+
+@pytest.mark.parametrize("key, operation", [(RECORD, "GetObject"), (RECORD, "PutObject"), (LOCK, "DeleteObject")])
+def test_a_signal_at_either_end_of_a_run_leaves_no_lock(program, server, aws, bucket, key, operation):
+    """While it reads what was before, and while it writes down how it went."""
+    running = []
+    aws.proxy.fault(then_do(lambda: (running[0].signal(15), time.sleep(1))), operation=operation, key="^" + key)
+    running.append(program.start("run", program.pipeline(server.url(), sink={"to": f"s3://{bucket}", "catalog": None}),
+                                 "--slot", "2012-10-01T18:00:00Z", env=aws.env))
+    result = running[0].finish(20)
+    assert result.status == -15, result
+    assert LOCK not in aws.keys_of(bucket)
+    if operation != "GetObject":
+        assert json.loads(aws.objects(bucket)[RECORD])["status"] == "ok"
+
+
+def test_who_holds_a_slot_in_a_bucket_is_told_with_what_to_do(program, server, aws, bucket):
+    held_by_another(aws, bucket)
+    result = run(program, server, aws, bucket)
+    assert result.status == LOCKED
+    assert [word for word in ("process 1 on elsewhere", "120 s", "wait") if word not in result.stderr] == [], result.stderr

@@ -21,7 +21,11 @@
 
 #include <cmocka.h>
 
+#include "aws/aws.h"
+#include "lake/store.h"
 #include "lp_main.h"
+#include "stub_s3.h"
+#include "base/secret.h"
 #include "table/units.h"
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
@@ -132,8 +136,8 @@ int __wrap_asprintf(char **out, const char *format, ...)
 /* ---- the ground ---- */
 
 static char folder[] = "/tmp/lambda-pipeline-allocations-XXXXXX";
-static int server_port, mail_port;
-static pid_t server, mail_server;
+static int server_port, mail_port, s3_port;
+static pid_t server, mail_server, s3_server;
 
 static void write_file(const char *name, const char *text)
 {
@@ -216,6 +220,11 @@ static void serve_mail(int listener)
     }
 }
 
+static void serve_s3(int listener)
+{
+    stub_s3_serve(listener, 600);
+}
+
 static pid_t start_server(void (*serves)(int listener), int *port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -268,6 +277,7 @@ static int set_up(void **state)
     write_file("parquet.yaml", text);
     server = start_server(serve, &server_port);
     mail_server = start_server(serve_mail, &mail_port);
+    s3_server = start_server(serve_s3, &s3_port);
     snprintf(
         text, sizeof text,
         "pipeline: weather\nsource:\n  get: \"http://127.0.0.1:%d/w?q={city}\"\n  headers: { X-City: \"{city}\" }\n"
@@ -292,6 +302,12 @@ static int set_up(void **state)
         "ssm =\n  endpoint_url = http://127.0.0.1:%d\n",
         server_port);
     write_file("aws-config", text);
+    const char *sink = strstr(columns, "to: ./lake");
+    snprintf(text, sizeof text,
+             "pipeline: weather\nsource:\n  get: https://api.example.com/w?q={city}\n%.*sto: s3://lake/a b, catalog: none, "
+             "partition: { place: city } }\nnotify: %s",
+             (int)(sink - columns), columns, to_stderr);
+    write_file("bucket.yaml", text);
     write_file(
         "faults.yaml",
         "pipeline: we ather\nsorce: 1\nsource: { get: \"http://x/{town}\" }\ncolumns: { a: { type: dubble } }\n");
@@ -303,6 +319,8 @@ static int tear_down(void **state)
     (void)state;
     kill(server, SIGKILL);
     kill(mail_server, SIGKILL);
+    kill(s3_server, SIGKILL);
+    waitpid(s3_server, NULL, 0);
     waitpid(server, NULL, 0);
     waitpid(mail_server, NULL, 0);
     if (chdir("/")) return -1;
@@ -315,6 +333,57 @@ static int count_words(const char *const *words)
     int n = 0;
     while (words[n]) n++;
     return n;
+}
+
+/* A store by itself, with what no run of two rows does: uploads put aside, parts, a listing. */
+static char large[(17 << 20) + 1];
+
+static enum lp_code write_objects(struct lp_store *s, struct lp_upload *u[2], struct lp_listing *l, struct lp_err *err)
+{
+    LP_TRY(s->ops->begin(s, "dt=1/small.csv", &u[0], err));
+    LP_TRY(s->ops->begin(s, "dt=1/large.csv", &u[1], err));
+    for (int i = 0; i < 3; i++) {
+        LP_TRY(u[0]->ops->write(u[0], "1,2\n", 4, err));
+        LP_TRY(u[0]->ops->park(u[0], err));
+    }
+    LP_TRY(u[1]->ops->write(u[1], large, sizeof large / 2, err));
+    LP_TRY(u[1]->ops->park(u[1], err));
+    LP_TRY(u[1]->ops->write(u[1], large, sizeof large - sizeof large / 2, err));
+    LP_TRY(lp_upload_commit(&u[0], err));
+    LP_TRY(lp_upload_commit(&u[1], err));
+    LP_TRY(s->ops->list(s, "", "", l, err));
+    return s->ops->remove(s, "dt=0/gone.csv", err);
+}
+
+static enum lp_code use_bucket(struct lp_aws *aws, struct lp_err *err)
+{
+    struct lp_store *s = NULL;
+    struct lp_lock *lock = NULL;
+    struct lp_upload *u[2] = {NULL, NULL};
+    struct lp_listing l = {0};
+    LP_TRY(lp_store_open("s3://lake/a b", NULL, aws, &s, err));
+    enum lp_code code = s->ops->lock(s, "_runs/p/.slot.lock", &lock, err);
+    if (!code) code = write_objects(s, u, &l, err);
+    lp_listing_release(&l);
+    lp_upload_abort(&u[0]);
+    lp_upload_abort(&u[1]);
+    lp_lock_release(&lock);
+    lp_store_free(s);
+    return code;
+}
+
+static int store_main(void)
+{
+    struct lp_aws *aws;
+    struct lp_err err;
+    enum lp_code code = lp_aws_new(NULL, &aws, &err);
+    if (!code) {
+        code = use_bucket(aws, &err);
+        lp_aws_free(aws);
+    }
+    if (code) fprintf(stderr, "%s\n", err.text);
+    lp_secret_forget();
+    return code ? 1 : 0;
 }
 
 /* Runs the program in a child with the given number of allocations before the one that fails; its exit status. */
@@ -332,7 +401,7 @@ static int attempt(const char *const *words, long allocations)
         int fd = open("output", O_RDWR | O_CREAT | O_TRUNC, 0644);
         dup2(fd, STDOUT_FILENO);
         dup2(fd, STDERR_FILENO);
-        int code = lp_main(count_words(words), (char **)(uintptr_t)words);
+        int code = *words ? lp_main(count_words(words), (char **)(uintptr_t)words) : store_main();
         *left = -1;
         fflush(NULL);
         _exit(__lsan_do_recoverable_leak_check() ? LEAKED : code);
@@ -477,6 +546,33 @@ static void each_allocation_of_a_run_whose_secret_lies_at_aws_may_fail(void **st
     unsetenv("AWS_MAX_ATTEMPTS");
 }
 
+static void use_stub_s3(void)
+{
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", s3_port);
+    setenv("AWS_ENDPOINT_URL", url, 1);
+    setenv("AWS_REGION", "us-west-2", 1);
+    setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHETESTS", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "the secret key of the test", 1);
+    setenv("AWS_MAX_ATTEMPTS", "1", 1);
+}
+
+static void each_allocation_of_a_run_to_a_bucket_may_fail(void **state)
+{
+    (void)state;
+    use_stub_s3();
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "run", "bucket.yaml", "--replay", "replies",
+                                                      "--slot", "2012-10-01T18:00:00Z", NULL},
+                                0, NULL);
+}
+
+static void each_allocation_of_a_bucket_as_a_store_may_fail(void **state)
+{
+    (void)state;
+    use_stub_s3();
+    every_allocation_fails_once((const char *const[]){NULL}, 0, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +584,8 @@ int main(void)
         cmocka_unit_test(each_allocation_of_a_run_that_tells_people_may_fail),
         cmocka_unit_test(each_allocation_of_doctor_may_fail),
         cmocka_unit_test(each_allocation_of_a_run_whose_secret_lies_at_aws_may_fail),
+        cmocka_unit_test(each_allocation_of_a_run_to_a_bucket_may_fail),
+        cmocka_unit_test(each_allocation_of_a_bucket_as_a_store_may_fail),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

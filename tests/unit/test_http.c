@@ -359,10 +359,10 @@ static void the_last_requests_outlive_the_signal_that_asked_to_stop(void **state
         raise(SIGINT);
         start(http, "/json");
         bool good = lp_http_wait(http, 2000, &reply, &got, &err) == LP_CANCELLED;
-        lp_http_outlive_signal(http, true);
+        lp_cancel_wind_up();
         good = good && lp_http_wait(http, 2000, &reply, &got, &err) == LP_OK && got && reply.status == 200;
         lp_http_finish(http, &reply);
-        lp_http_outlive_signal(http, false);
+        lp_cancel_heed();
         good = good && lp_http_wait(http, 0, &reply, &got, &err) == LP_CANCELLED;
         lp_http_free(http);
         _exit(good ? 0 : 1);
