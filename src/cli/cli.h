@@ -29,7 +29,7 @@ struct lp_cli {
     const char *format; /* table, csv, json; NULL: as fits where it goes */
     uint64_t shard, shards; /* shard from 0 */
     int64_t rows;
-    bool athena, json, quiet, verbose, schema, help, version;
+    bool athena, json, policy, quiet, verbose, schema, help, version;
     const char *color;        /* auto, always, never */
     struct lp_style out, err; /* how to write to standard output and standard error */
 };

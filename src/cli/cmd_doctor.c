@@ -172,14 +172,40 @@ static enum lp_code put_json(const struct lp_diagnosis *d, struct lp_buf *out, s
     return LP_OK;
 }
 
+/* That it is needed, AWS has told. */
+static bool is_missing(const struct lp_diagnosis *d, const struct lp_permission *need)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        const struct lp_permission *it = d->list[i].permission;
+        if (it && it->of == need->of && !strcmp(it->action, need->action)) return true;
+    }
+    return false;
+}
+
+/* All that it needs, whoever asks: for a role that is to be made. */
+static enum lp_code put_whole_policy(const struct lp_diagnosis *d, struct lp_buf *out, struct lp_err *err)
+{
+    const struct lp_permission *list[64];
+    size_t count = 0;
+    for (size_t i = 0; i < d->needs.count && count < LP_COUNT(list); i++) {
+        const struct lp_permission *need = &d->needs.list[i];
+        if (!need->own_key || is_missing(d, need)) list[count++] = need;
+    }
+    if (!count) return lp_fail(err, LP_NOTFOUND, "%s needs nothing from AWS: there is no policy to print", d->pipeline);
+    lp_policy_put(list, count, out);
+    lp_buf_putc(out, '\n');
+    return LP_OK;
+}
+
 static int examine(struct lp_cli *c, const struct lp_pipeline *p, struct lp_aws *aws)
 {
     struct lp_diagnosis d;
     struct lp_err err;
     LP_AUTO(lp_buf) text = {0};
     enum lp_code code = lp_doctor_examine(p, aws, &d, &err);
-    int status = lp_diagnosis_is_well(&d) ? 0 : 1;
-    if (!code && c->json) code = put_json(&d, &text, &err);
+    int status = c->policy || lp_diagnosis_is_well(&d) ? 0 : 1;
+    if (!code && c->policy) code = put_whole_policy(&d, &text, &err);
+    else if (!code && c->json) code = put_json(&d, &text, &err);
     else if (!code && (status || !c->quiet)) put_report(c, &d, &text);
     status = code ? lp_cli_fail(c, &err) : lp_cli_print(c, &text, status);
     lp_diagnosis_release(&d);

@@ -151,6 +151,7 @@ SWITCH(json)
 SWITCH(quiet)
 SWITCH(verbose)
 SWITCH(schema)
+SWITCH(policy)
 SWITCH(help)
 SWITCH(version)
 
@@ -177,6 +178,7 @@ const struct lp_option lp_options[] = {
      set_endpoint_url},
     {"items", 'n', "N", "how many items to fetch; 5 when left out", LP_CMD_PREVIEW, set_rows},
     {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
+    {"policy", 0, NULL, "print all that the pipeline needs as one policy for IAM, and nothing else", LP_CMD_DOCTOR, set_policy},
     {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there",
      LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR, set_json},
     {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE | LP_CMD_QUERY, set_quiet},

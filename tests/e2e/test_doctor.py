@@ -311,6 +311,26 @@ def test_the_policy_is_printed_to_be_pasted(program, server, aws, bucket):
     assert resources([policy], "sns:Publish") == {TOPIC}
 
 
+def test_all_that_is_needed_is_one_policy_whoever_asks(program, server, aws, bucket):
+    file = pipeline(program, server)
+    whole = doctor(program, file, aws, "--policy")
+    assert whole.status == OK and whole.stderr == ""
+    judge = Judge(aws, [whole.json(), SIMULATE])
+    assert examine(program, file, aws)["well"]
+    assert actions([whole.json()]) == set(judge.used) - {"iam:SimulatePrincipalPolicy"} | {
+        "glue:CreateTable", "glue:UpdateTable", "glue:CreateDatabase"}
+    judge.policies = []
+    assert doctor(program, file, aws, "--policy").stdout == whole.stdout
+    lines = [line for line in whole.stdout.splitlines() if "arn:" in line]
+    assert lines and not any("arn:*" in line for line in lines)
+
+
+def test_a_pipeline_that_needs_nothing_has_no_policy(program, server, aws):
+    result = doctor(program, program.pipeline(server.url()), aws, "--policy")
+    assert result.status == FAILED and result.stdout == ""
+    assert "weather needs nothing from AWS" in result.stderr
+
+
 def test_what_iam_cannot_be_asked_is_not_claimed(program, server, aws, bucket):
     file = pipeline(program, server)
     judge, _ = whole_policy(program, file, aws)
