@@ -1,6 +1,7 @@
 #include "query/child.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,8 @@
 
 #define MOST_ARGUMENTS 32
 #define MOST_VARIABLES 128
-#define GLANCE_MS      250 /* a signal that comes just before poll is noticed then */
+#define GLANCE_MS      250  /* a signal that comes just before poll is noticed then */
+#define GRACE_MS       5000 /* for the shell to end after a signal */
 
 extern char **environ;
 
@@ -163,17 +165,32 @@ static enum lp_code take_piece(const struct lp_child *c, struct started *s, bool
     return n ? c->take(c->who, piece, (size_t)n, err) : LP_OK;
 }
 
-/* Until it has ended, or its output is not wanted any more. */
+static int64_t after_ms(int64_t ms)
+{
+    return lp_clock_monotonic_us() + ms * 1000;
+}
+
+static enum lp_code put_an_end(const struct lp_child *c, const struct started *s, struct lp_err *err)
+{
+    kill(s->pid, SIGKILL);
+    LP_TRY(lp_cancel_check(err));
+    return lp_fail(err, LP_BUSY, "%s does not end", c->program);
+}
+
+/* Until it has ended, or its output is not wanted any more, or its time is over. */
 static enum lp_code attend(const struct lp_child *c, struct started *s, struct lp_err *err)
 {
     bool open = true, passed_on = false;
+    int64_t until_us = c->limit_ms ? after_ms(c->limit_ms) : INT64_MAX;
     while (open) {
         struct pollfd p = {.fd = c->take ? s->out[0] : s->life[0], .events = POLLIN};
         int signal_asked = c->terminal ? 0 : lp_cancel_signal();
         if (signal_asked && !passed_on) {
             kill(s->pid, signal_asked);
             passed_on = true;
+            until_us = after_ms(GRACE_MS);
         }
+        if (lp_clock_monotonic_us() > until_us) return put_an_end(c, s, err);
         int ready = poll(&p, 1, GLANCE_MS);
         if (ready < 0 && errno != EINTR) return lp_fail_errno(err, "waiting for DuckDB's shell");
         if (ready <= 0) continue;

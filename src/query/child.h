@@ -1,10 +1,12 @@
 /* child.h — DuckDB's shell run as a child of this process.
  * Model:   started with texts it reads from anonymous memory, so that neither a list of processes nor a file shows them;
  *          its environment holds what a terminal program needs and nothing else. What it writes to standard output passes
- *          through here when asked to; signals that ask this process to stop are passed on; it does not outlive us.
+ *          through here when asked to; signals that ask this process to stop are passed on, and soon
+ *          enforced; it does not outlive us.
  * Owns:    the child, until the call returns.
- * Units:   –
- * Errors:  LP_DATA with an empty text when it ended with a status of its own: it has said why. LP_IO, LP_CANCELLED,
+ * Units:   milliseconds.
+ * Errors:  LP_DATA with an empty text when it ended with a status of its own: it has said why. LP_IO, LP_BUSY
+ *          (its time is over), LP_CANCELLED,
  *          LP_NOMEM, and what take returns.
  * Threads: one thread.
  */
@@ -22,6 +24,7 @@ struct lp_child {
     const char *folder;   /* where it runs */
     const char *home;     /* its HOME; NULL: ours */
     bool network;         /* what proxies and certificates need stays in its environment */
+    int64_t limit_ms;             /* it is ended after that; 0: it may take as long as it likes */
     bool silent;          /* what it says on standard error is thrown away */
     bool terminal;        /* it has our standard input, and Ctrl-C is its business */
     /* Where its standard output goes; NULL: to out_fd itself. LP_CANCELLED without a signal: nobody reads any more. */

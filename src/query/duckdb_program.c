@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/number.h"
+#include "base/text.h"
 #include "query/child.h"
 
 #include <sched.h>
@@ -10,6 +11,7 @@
 
 #define OLDEST_MAJOR 1
 #define OLDEST_MINOR 2
+#define ANSWER_MS    10000 /* what is not DuckDB may never end */
 
 /* Seen from the folder that this program lies in. */
 static bool look_beside(struct lp_buf *program)
@@ -39,7 +41,7 @@ static bool is_new_enough(const char *program, struct lp_buf *version)
 {
     static const char *const arguments[] = {"-version", NULL};
     struct lp_err ignored;
-    struct lp_child c = {.program = program, .arguments = arguments, .take = take_text, .who = version};
+    struct lp_child c = {.program = program, .arguments = arguments, .take = take_text, .who = version, .limit_ms = ANSWER_MS};
     char *end;
     if (lp_child_run(&c, &ignored)) return false;
     const char *text = lp_buf_text(version);
@@ -63,7 +65,7 @@ static bool look_on_path(struct lp_buf *program)
 
 enum lp_code lp_duckdb_find(struct lp_buf *program, struct lp_err *err)
 {
-    LP_AUTO(lp_buf) version = {.max_bytes = 4096};
+    LP_AUTO(lp_buf) version = {.max_bytes = 4096}, said = {.max_bytes = 256};
     if (look_beside(program)) return LP_OK;
     if (!look_on_path(program))
         return lp_fail(err, LP_NOTFOUND,
@@ -71,9 +73,11 @@ enum lp_code lp_duckdb_find(struct lp_buf *program, struct lp_err *err)
                        "fetches it, or put duckdb %d.%d or newer on PATH",
                        OLDEST_MAJOR, OLDEST_MINOR);
     if (is_new_enough(lp_buf_text(program), &version)) return LP_OK;
+    size_t line = strcspn(lp_buf_text(&version), "\n");
+    lp_text_put_visible(&said, lp_buf_text(&version), line < 60 ? line : 60);
     return lp_fail(err, LP_NOTFOUND,
-                   "%.200s is not DuckDB %d.%d or newer (it says \"%.60s\"); scripts/deps fetches one",
-                   lp_buf_text(program), OLDEST_MAJOR, OLDEST_MINOR, lp_buf_text(&version));
+                   "%.200s is not DuckDB %d.%d or newer (it says \"%s\"); scripts/deps fetches one",
+                   lp_buf_text(program), OLDEST_MAJOR, OLDEST_MINOR, lp_buf_text(&said));
 }
 
 /* The limit of the container, where there is one. */
