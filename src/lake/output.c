@@ -29,6 +29,7 @@ void lp_output_release(struct lp_output *o)
     for (size_t i = 0; i < o->file_count; i++) release_file(&o->files[i]);
     release_file(&o->quarantine);
     free(o->files);
+    free(o->by_partition);
     free(o->file_of_row);
     free(o->keep);
     lp_buf_release(&o->text);
@@ -122,23 +123,50 @@ static enum lp_code bound_held(struct lp_output *o, struct lp_err *err)
     return LP_OK;
 }
 
-static enum lp_code add_file(struct lp_output *o, const char *partition, struct lp_err *err)
+/* Where the partition stands, or would stand, among those in the order of their names. */
+static size_t place_of(const struct lp_output *o, const char *partition)
+{
+    size_t low = 0, high = o->file_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(o->files[o->by_partition[middle]].partition, partition) < 0) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+static enum lp_code make_room(struct lp_output *o, struct lp_err *err)
 {
     if (o->file_count == LP_OUTPUT_PARTITIONS)
         return lp_fail(err, LP_LIMIT, "more than %d partitions in one run; partition by something coarser",
                        LP_OUTPUT_PARTITIONS);
-    if (o->file_count == o->file_cap) {
-        size_t cap = o->file_cap ? o->file_cap * 2 : 8;
-        struct lp_output_file *files = reallocarray(o->files, cap, sizeof *files);
-        if (!files) return lp_nomem(err);
-        o->files = files;
-        o->file_cap = cap;
-    }
-    struct lp_output_file *f = &o->files[o->file_count++];
+    if (o->file_count < o->file_cap) return LP_OK;
+    size_t cap = o->file_cap ? o->file_cap * 2 : 8;
+    struct lp_output_file *files = reallocarray(o->files, cap, sizeof *files);
+    if (files) o->files = files;
+    size_t *by_partition = files ? reallocarray(o->by_partition, cap, sizeof *by_partition) : NULL;
+    if (!by_partition) return lp_nomem(err);
+    o->by_partition = by_partition;
+    o->file_cap = cap;
+    return LP_OK;
+}
+
+static enum lp_code add_file(struct lp_output *o, const char *partition, struct lp_err *err)
+{
+    LP_TRY(make_room(o, err));
+    size_t place = place_of(o, partition), index = o->file_count;
+    struct lp_output_file *f = &o->files[index];
     *f = (struct lp_output_file){0};
-    LP_TRY(set_key(o, f, false, partition, err));
+    enum lp_code code = set_key(o, f, false, partition, err);
+    if (code) {
+        release_file(f);
+        return code;
+    }
+    memmove(o->by_partition + place + 1, o->by_partition + place, (index - place) * sizeof *o->by_partition);
+    o->by_partition[place] = index;
+    o->file_count++;
     LP_TRY(o->store->ops->begin(o->store, f->key, &f->upload, err));
-    LP_TRY(begin_rows(o, o->file_count - 1, err));
+    LP_TRY(begin_rows(o, index, err));
     return park_oldest(o, f, err);
 }
 
@@ -148,10 +176,13 @@ static enum lp_code find_file(struct lp_output *o, const char *partition, size_t
         *index = o->last;
         return LP_OK;
     }
-    for (*index = 0; *index < o->file_count; ++*index)
-        if (!strcmp(o->files[*index].partition, partition)) break;
-    o->last = *index;
-    return *index == o->file_count ? add_file(o, partition, err) : LP_OK;
+    size_t place = place_of(o, partition);
+    if (place < o->file_count && !strcmp(o->files[o->by_partition[place]].partition, partition)) {
+        *index = o->last = o->by_partition[place];
+        return LP_OK;
+    }
+    *index = o->last = o->file_count;
+    return add_file(o, partition, err);
 }
 
 static enum lp_code write_rows(struct lp_output *o, size_t index, const struct lp_batch *b, const bool *keep,

@@ -44,6 +44,7 @@ struct lp_output {
     const struct lp_each *each;
     const struct lp_bindings *run; /* borrowed: slot, run_id, pipeline */
     struct lp_output_file *files;  /* of data, in the order of their first row */
+    size_t *by_partition;          /* their indices, in the order of their partitions' names */
     size_t file_count, file_cap, last;
     size_t writing; /* the file whose writer is at work */
     size_t held_bytes, lasting_bytes; /* by all writers */
