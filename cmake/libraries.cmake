@@ -45,6 +45,18 @@ lp_library(expat expat.h)
 lp_library(pcre2-8 pcre2.h)
 lp_library(xxhash xxhash.h)
 
+# The local invocation URL, by the libmicrohttpd of scripts/build-microhttpd: Debian's own brings GnuTLS along.
+set(microhttpd_prefix ${CMAKE_SOURCE_DIR}/build/deps/microhttpd)
+if(EXISTS ${microhttpd_prefix}/lib/libmicrohttpd.a)
+    target_include_directories(lp_libraries SYSTEM INTERFACE ${microhttpd_prefix}/include)
+    target_link_libraries(lp_libraries INTERFACE ${microhttpd_prefix}/lib/libmicrohttpd.a)
+else()
+    set(kind_before ${kind})
+    set(kind SHARED)
+    lp_library(microhttpd microhttpd.h)
+    set(kind ${kind_before})
+endif()
+
 # Parquet, as scripts/build-carquet made it; src/table/parquet_none.c stands in where it could not.
 set(carquet_prefix ${CMAKE_SOURCE_DIR}/build/deps/carquet)
 if(EXISTS ${carquet_prefix}/lib/libcarquet.a)

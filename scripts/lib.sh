@@ -1,4 +1,4 @@
-# What scripts/deps and scripts/build-curl share: saying things, and Debian's packages. Sourced from the top folder.
+# What scripts/deps and those it calls share: saying things, Debian's packages and their sources. Sourced from the top folder.
 
 say() { printf 'deps: %s\n' "$*" >&2; }
 
@@ -48,6 +48,35 @@ install_packages() {
     # Without lists, or with lists so old that what they name is gone: fetch them, once.
     apt update -q || die_with_log build/deps/apt.log "apt-get update failed"
     apt "${install[@]}" "$@" || die_with_log build/deps/apt.log "apt-get could not install the packages"
+}
+
+# The system's package sources, one-line and deb822 style, as source entries below $1.
+source_entries() {
+    mkdir -p "$1"
+    local file
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+        [ -f "$file" ] || continue
+        sed -nE 's/^[[:space:]]*deb[[:space:]]/deb-src /p' "$file" >>"$1/system.list"
+    done
+    for file in /etc/apt/sources.list.d/*.sources; do
+        [ -f "$file" ] || continue
+        sed -E 's/^Types:.*/Types: deb-src/; /^Architectures:/d' "$file" >"$1/$(basename "$file")"
+    done
+}
+
+# Unpacks a Debian source package into a folder, by lists of its own.
+fetch_source() { # folder, package
+    local apt=$1/apt mine=()
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+    source_entries "$apt/parts"
+    mine=(-q -o Dir::Etc::SourceList="$apt/none" -o Dir::Etc::SourceParts="$apt/parts" -o Dir::State::Lists="$apt/lists"
+        -o Dir::Cache="$apt/cache" -o Acquire::Languages=none -o Acquire::Retries=2)
+    : >"$apt/none"
+    # apt's own user cannot write below a private folder; what it fetches is checked by signature and hash all the same.
+    if [ "$(id -u)" = 0 ]; then mine+=(-o APT::Sandbox::User=root); fi
+    # One broken entry must not cost the others, so that whether the source is there decides, not whether all lists are.
+    apt-get "${mine[@]}" update || true
+    (cd "$1" && apt-get "${mine[@]}" source --only-source "$2")
 }
 
 # A Python new enough for the pinned packages; Debian's keeps venv and pip in packages of their own.

@@ -6,14 +6,18 @@
 #include <stdint.h>
 #include <string.h>
 
+#define GRACE_US 350000 /* Lambda kills half a second after SIGTERM; the answer wants some of it too */
+
 static volatile sig_atomic_t asked, count; /* the last signal; how many there were */
 static int outlived;                       /* so many of them do not cut off what is done */
+static volatile int64_t asked_us;          /* when the last signal came */
 static int64_t soft_limit_us, hard_limit_us;
 static bool winding_up; /* the hard limit counts */
 
 static void note(int number)
 {
     asked = number;
+    asked_us = lp_clock_monotonic_us();
     if (count < SIG_ATOMIC_MAX) count++;
 }
 
@@ -63,7 +67,9 @@ void lp_cancel_heed(void)
 int64_t lp_cancel_bound(int64_t wait_us)
 {
     if (!hard_limit_us) return wait_us;
-    int64_t left_us = (winding_up ? hard_limit_us : soft_limit_us) - lp_clock_monotonic_us();
+    int64_t limit_us = winding_up ? hard_limit_us : soft_limit_us;
+    if (winding_up && asked && asked_us + GRACE_US < limit_us) limit_us = asked_us + GRACE_US;
+    int64_t left_us = limit_us - lp_clock_monotonic_us();
     if (left_us < 0) left_us = 0;
     return wait_us < 0 || left_us < wait_us ? left_us : wait_us;
 }

@@ -21,7 +21,8 @@ int lp_cancel_signal(void);
  * that it was wound up. */
 void lp_cancel_at(int64_t soft_us, int64_t hard_us);
 /* What follows must be done to its end (a record, locks): neither the first signal nor those that have come cut it off, be
- * it before or after this; another one does. Of the deadline the hard one counts from here on. */
+ * it before or after this; another one does. Of the deadline the hard one counts from here on; where there is one
+ * a signal brings it near. */
 void lp_cancel_wind_up(void);
 /* Signals cut off again what follows, those too that have come; the hard deadline goes on to count. */
 void lp_cancel_heed(void);

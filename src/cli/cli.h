@@ -29,6 +29,9 @@ struct lp_cli {
     const char *format; /* table, csv, json; NULL: as fits where it goes */
     uint64_t shard, shards; /* shard from 0 */
     int64_t rows;
+    const char *host, *event; /* of the local invocation URL; NULL: not given */
+    int64_t port;
+    bool port_given;
     bool athena, json, policy, quiet, verbose, schema, help, version;
     const char *color;        /* auto, always, never */
     struct lp_style out, err; /* how to write to standard output and standard error */
@@ -78,6 +81,7 @@ int lp_cmd_preview(struct lp_cli *c);
 int lp_cmd_run(struct lp_cli *c);
 int lp_cmd_query(struct lp_cli *c);
 int lp_cmd_doctor(struct lp_cli *c);
+int lp_cmd_invoke(struct lp_cli *c);
 int lp_cmd_lambda(struct lp_cli *c);
 int lp_cmd_help(struct lp_cli *c);
 

@@ -1,23 +1,8 @@
-#include "cli/cli.h"
+#include "cli/function.h"
 #include "lambda/runtime.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-/* One write per line, so that the lines of several writers never mix. */
-static void write_line(void *who, const char *line, size_t len)
-{
-    int fd = *(const int *)who;
-    while (len) {
-        ssize_t n = write(fd, line, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return;
-        line += n;
-        len -= (size_t)n;
-    }
-}
 
 static const char *handler_of(const struct lp_cli *c)
 {
@@ -41,7 +26,7 @@ static int serve_lambda(struct lp_cli *c, const char *api)
     struct lp_err err;
     const char *type;
     int fd = STDOUT_FILENO, status;
-    lp_log_init(&log, write_line, &fd);
+    lp_log_init(&log, lp_cli_write_line, &fd);
     enum lp_code code = lp_function_load(&f, handler_of(c), &c->aws, &log, &why, &type, &err);
     if (code) {
         status = refuse(api, &log, type, &why, code);
@@ -58,8 +43,5 @@ static int serve_lambda(struct lp_cli *c, const char *api)
 int lp_cmd_lambda(struct lp_cli *c)
 {
     const char *api = getenv("AWS_LAMBDA_RUNTIME_API");
-    if (api && *api) return serve_lambda(c, api);
-    struct lp_err err;
-    lp_fail(&err, LP_USAGE, "AWS_LAMBDA_RUNTIME_API is not set");
-    return lp_cli_fail(c, &err);
+    return api && *api ? serve_lambda(c, api) : lp_cli_serve_locally(c, handler_of(c));
 }

@@ -16,10 +16,14 @@ static const struct {
      "it failed: nothing was answered, or what was to be said could not be written"},
     {1, LP_CMD_QUERY, "the question failed, or there is nothing to answer it"},
     {2, LP_CMD_FILE | LP_CMD_QUERY, "the command line or the pipeline file is wrong"},
-    {3, LP_CMD_RUN, "partial: rows were written, some items failed"},
+    {1, LP_CMD_INVOKE, "the run of --event failed, or the URL cannot be served"},
+    {1, LP_CMD_LAMBDA, "it cannot serve: there is no such pipeline, or the runtime API does not answer"},
+    {2, LP_CMD_INVOKE, "the command line, the pipeline file or the event is wrong"},
+    {2, LP_CMD_LAMBDA, "the command line or the pipeline file is wrong"},
+    {3, LP_CMD_RUN | LP_CMD_INVOKE, "partial: rows were written, some items failed"},
     {3, LP_CMD_PREVIEW, "some items failed"},
-    {4, LP_CMD_RUN, "a quality gate refused the rows; nothing was published but the reasons"},
-    {5, LP_CMD_RUN, "another run of the same slot is at work"},
+    {4, LP_CMD_RUN | LP_CMD_INVOKE, "a quality gate refused the rows; nothing was published but the reasons"},
+    {5, LP_CMD_RUN | LP_CMD_INVOKE, "another run of the same slot is at work"},
 };
 
 static const struct {

@@ -31,10 +31,15 @@ const struct lp_command lp_commands[] = {
      "without leaving anything behind; what is missing is printed as a policy for IAM, ready to paste. A pipeline that needs "
      "nothing from AWS is told so.",
      LP_CMD_DOCTOR, 1, 1, lp_cmd_doctor},
+    {"invoke", "FILE", "try a pipeline as a function: serve Lambda's local URL, or make one call",
+     "Serves POST /2015-03-31/functions/function/invocations on this machine, as AWS's emulator does, one caller after another, "
+     "until it is stopped. With --event it makes one call and prints the answer. Standard error has the log.",
+     LP_CMD_INVOKE, 1, 1, lp_cmd_invoke},
     {"lambda", "[HANDLER|FILE]", "be an AWS Lambda function: the runtime of a container image",
      "Serves events of AWS Lambda: weather is weather.yaml in LAMBDA_TASK_ROOT, else in the working folder. An event may say "
      "slot and shard; nothing, null and {} mean now; a scheduled event of EventBridge means its time. The answer is the run "
-     "record, or an error with the record in it. Started by Lambda the program does this without being told the command.",
+     "record, or an error with the record in it. Started by Lambda the program does this without being told the command. Where there is no "
+     "Lambda (AWS_LAMBDA_RUNTIME_API) it serves the local URL like invoke.",
      LP_CMD_LAMBDA, 0, 1, lp_cmd_lambda},
     {"help", "[COMMAND|TOPIC]", "explain a command; topics: pipeline-file, man, bash, zsh, fish",
      "Without a word, lists the commands. `help pipeline-file` is the reference of the file; `help man`, `help bash`, `help "
@@ -118,6 +123,27 @@ static enum lp_code set_output(struct lp_cli *c, const char *text, struct lp_err
     return lp_fail(err, LP_USAGE, "--output %.100s is no place in S3; write s3://bucket/prefix/", text);
 }
 
+static enum lp_code set_port(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    c->port_given = true;
+    if (lp_int64_parse(text, strlen(text), &c->port) && c->port >= 0 && c->port <= 65535) return LP_OK;
+    return lp_fail(err, LP_USAGE, "--port %.40s is no port; write a number up to 65535, or 0 for any that is free", text);
+}
+
+static enum lp_code set_host(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    (void)err;
+    c->host = text;
+    return LP_OK;
+}
+
+static enum lp_code set_event(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    (void)err;
+    c->event = text;
+    return LP_OK;
+}
+
 static enum lp_code set_where(struct lp_cli *c, const char *text, struct lp_err *err)
 {
     if (c->where_count == LP_COUNT(c->wheres)) return lp_fail(err, LP_USAGE, "--where %.60s: there are too many", text);
@@ -158,8 +184,7 @@ SWITCH(version)
 const struct lp_option lp_options[] = {
     {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601; now, cut to the minute, when left out",
      LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN, set_slot},
-    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR,
-     set_to},
+    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_INVOKE, set_to},
     {"where", 0, "NAME=VALUE", "look only at these partitions; * stands for anything: --where 'dt=2012-10-*'",
      LP_CMD_QUERY, set_where},
     {"athena", 0, NULL, "ask Amazon Athena, over the tables in Glue, instead of DuckDB", LP_CMD_QUERY, set_athena},
@@ -169,14 +194,18 @@ const struct lp_option lp_options[] = {
     {"format", 0, "FORM", "the answer's form: table, csv or json", LP_CMD_QUERY, set_format},
     {"shard", 0, "I/N", "take only every N-th item, beginning with the I-th, into files of its own",
      LP_CMD_PLAN | LP_CMD_RUN, set_shard},
-    {"replay", 0, "DIR", "answer requests from the replies recorded in DIR; no network", LP_CMD_PREVIEW | LP_CMD_RUN,
-     set_replay},
+    {"replay", 0, "DIR", "answer requests from the replies recorded in DIR; no network",
+     LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_INVOKE, set_replay},
     {"record", 0, "DIR", "keep the replies in DIR, one file per item", LP_CMD_PREVIEW | LP_CMD_RUN, set_record},
     {"profile", 0, "NAME", "take AWS credentials and settings from this profile", LP_CMD_AWS, set_profile},
     {"region", 0, "REGION", "the AWS region; else the environment's or the profile's", LP_CMD_AWS, set_region},
     {"endpoint-url", 0, "URL", "where the AWS services are; for others that speak like them", LP_CMD_AWS,
      set_endpoint_url},
     {"items", 'n', "N", "how many items to fetch; 5 when left out", LP_CMD_PREVIEW, set_rows},
+    {"port", 0, "N", "where the local URL is; 8080 when left out", LP_CMD_FUNCTION, set_port},
+    {"host", 0, "ADDRESS", "the address it listens at; 127.0.0.1 when left out, 0.0.0.0 for all (in a container)",
+     LP_CMD_FUNCTION, set_host},
+    {"event", 0, "JSON|@FILE", "make one call with this event, print the answer, and end", LP_CMD_INVOKE, set_event},
     {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
     {"policy", 0, NULL, "print all that the pipeline needs as one policy for IAM, and nothing else", LP_CMD_DOCTOR, set_policy},
     {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there",

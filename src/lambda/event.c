@@ -139,6 +139,14 @@ static enum lp_code read_tree(const json_t *event, int64_t now_us, struct lp_eve
     return lp_fail(err, LP_DATA, "event: the slot %s has not come yet; name one that has", slot);
 }
 
+void lp_event_trim(const char **text, size_t *len)
+{
+    while (*len && memchr(" \t\r\n", **text, 4)) {
+        ++*text;
+        --*len;
+    }
+}
+
 enum lp_code lp_event_read(const char *text, size_t len, int64_t now_us, struct lp_event *out, struct lp_err *err)
 {
     LP_AUTO(lp_arena) tree = {.max_bytes = TREE_BYTES};
@@ -147,7 +155,7 @@ enum lp_code lp_event_read(const char *text, size_t len, int64_t now_us, struct 
     *out = (struct lp_event){.slot_us = now_us - now_us % MINUTE_US};
     if (len > LP_EVENT_BYTES)
         return lp_fail(err, LP_DATA, "event: it has %zu bytes, and at most %zu are read", len, LP_EVENT_BYTES);
-    while (len && strchr(" \t\r\n", *text)) text++, len--;
+    lp_event_trim(&text, &len);
     if (!len) return LP_OK;
     enum lp_code code = lp_json_parse(&tree, text, len, &root, &local);
     if (code == LP_NOMEM) return lp_nomem(err);

@@ -24,6 +24,8 @@ struct lp_event {
     uint64_t shard, shards;
 };
 
+/* Without the white space before it; len 0: there is nothing. */
+void lp_event_trim(const char **text, size_t *len);
 enum lp_code lp_event_read(const char *text, size_t len, int64_t now_us, struct lp_event *out,
                            struct lp_err *err) LP_CHECKED;
 

@@ -55,10 +55,11 @@ static const char *error_type(enum lp_code code, bool time_over)
     }
 }
 
-/* notify: { to: stderr } means the log. */
+/* notify: { to: stderr } means the log, which hears of what was written in any case. */
 static void hear(void *who, const struct lp_notice *n, const struct lp_message *message)
 {
     const struct lp_function *f = who;
+    if (n->event == LP_ON_SUCCESS || n->event == LP_ON_PARTIAL) return;
     lp_log_say(f->log, n->event == LP_ON_FAILURE ? LP_LOG_ERROR : LP_LOG_INFO, "notify: %s",
                lp_buf_text(&message->subject));
 }
@@ -86,6 +87,7 @@ static void run(struct lp_function *f, const struct lp_event *event, int64_t sof
     const struct lp_run_options o = {.slot_us = event->slot_us,
                                      .shard = event->shard,
                                      .shards = event->shards,
+                                     .replay_folder = f->replay_folder,
                                      .aws = f->aws,
                                      .http = &f->http,
                                      .watch = {.who = f, .say = debug ? note_try : NULL},

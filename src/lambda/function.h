@@ -24,15 +24,22 @@ struct lp_function {
     struct lp_aws *aws;
     struct lp_http *http; /* to the source */
     struct lp_log *log;
-    bool metrics; /* a line of CloudWatch's embedded metric format for each call */
-    bool warm;    /* called before */
+    const char *replay_folder; /* replies from there instead of the network; NULL: none */
+    bool metrics;              /* a line of CloudWatch's embedded metric format for each call */
+    bool warm;                 /* called before */
 };
 
-/* A handler's name is that of NAME.yaml in LAMBDA_TASK_ROOT, else in the working folder; a word that ends in .yaml or .yml
- * is such a file itself. NULL: the only pipeline that lies there. *why gets everything that is wrong, *type what Lambda is
- * told as the error's type. The function is to be released whatever came of it. */
+/* The file of a handler, appended. A handler's name is that of NAME.yaml in LAMBDA_TASK_ROOT, else in the working folder; a
+ * word that ends in .yaml or .yml is such a file itself. NULL or "": the only pipeline that lies there. An error names those
+ * that do. */
+enum lp_code lp_function_find(const char *handler, struct lp_buf *path, struct lp_err *err) LP_CHECKED;
+/* Makes a function of a pipeline that was loaded into it. */
+enum lp_code lp_function_open(struct lp_function *f, const struct lp_aws_options *aws, struct lp_log *log,
+                              struct lp_err *err) LP_CHECKED;
+/* All of it. *why gets everything that is wrong, *type what Lambda is told as the error's type. */
 enum lp_code lp_function_load(struct lp_function *f, const char *handler, const struct lp_aws_options *aws,
                               struct lp_log *log, struct lp_buf *why, const char **type, struct lp_err *err) LP_CHECKED;
+/* Whatever came of making it. */
 void lp_function_release(struct lp_function *f);
 
 struct lp_call {

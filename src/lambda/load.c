@@ -96,10 +96,11 @@ static enum lp_code name_those(const char *handler, const struct there *t, struc
     return lp_fail(err, LP_NOTFOUND, "there is no pipeline \"%.100s\"; there are: %s", handler, lp_buf_text(&names));
 }
 
-static enum lp_code find(const char *handler, struct lp_buf *path, struct lp_err *err)
+enum lp_code lp_function_find(const char *handler, struct lp_buf *path, struct lp_err *err)
 {
     struct there t = {0};
     enum lp_code code = LP_OK;
+    if (handler && !*handler) handler = NULL;
     if (handler && find_file(handler, path)) return lp_buf_code(path, "the pipeline's name", err);
     if (task_root()) list(task_root(), &t);
     list(".", &t);
@@ -123,18 +124,25 @@ static enum lp_code load_file(struct lp_function *f, const char *path, struct lp
     return code;
 }
 
+enum lp_code lp_function_open(struct lp_function *f, const struct lp_aws_options *aws, struct lp_log *log,
+                              struct lp_err *err)
+{
+    f->log = log;
+    return lp_aws_new(aws, &f->aws, err);
+}
+
 enum lp_code lp_function_load(struct lp_function *f, const char *handler, const struct lp_aws_options *aws,
                               struct lp_log *log, struct lp_buf *why, const char **type, struct lp_err *err)
 {
     LP_AUTO(lp_buf) path = {.max_bytes = 8192};
-    *f = (struct lp_function){.log = log};
+    *f = (struct lp_function){0};
     *type = "Runtime.HandlerUnknown";
-    enum lp_code code = find(handler && *handler ? handler : NULL, &path, err);
+    enum lp_code code = lp_function_find(handler, &path, err);
     if (!code) {
         *type = "Runtime.PipelineInvalid";
         code = load_file(f, lp_buf_text(&path), why, err);
     }
-    if (!code) code = lp_aws_new(aws, &f->aws, err);
+    if (!code) code = lp_function_open(f, aws, log, err);
     if (code == LP_NOMEM || code == LP_IO) *type = "Runtime.InitFailed";
     if (code && !why->len) lp_buf_puts(why, err->text);
     return code;

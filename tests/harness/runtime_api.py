@@ -99,13 +99,16 @@ class RuntimeApi(ScriptedServer):
         with self._changed:
             self.asked_at.append(time.monotonic())
             self._changed.notify_all()
-        while not self.closing.is_set():
+        return Wire(self._hand_out)
+
+    def _hand_out(self, exchange):
+        while True:
             try:
-                it = self._events.get(timeout=0.05)
+                it = self._events.get_nowait()
             except queue.Empty:
+                exchange.pause(0.02)  # ends when the other side goes away
                 continue
-            return it.make() if isinstance(it, Event) else it
-        return Wire(lambda exchange: False)
+            return (it.make() if isinstance(it, Event) else it).play(exchange)
 
     def _take(self, answer):
         with self._changed:
