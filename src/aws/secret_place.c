@@ -8,26 +8,59 @@
 
 static const char *const kinds[] = {"env:", "file:", "ssm:", "secretsmanager:"};
 
-bool lp_secret_place_check(struct lp_reading *r, const struct lp_node *n, const char *text)
+/* env:NAME by NAME_FROM, where the environment says that. */
+static const char *place_from(struct lp_reading *r, const char *name)
+{
+    char from[256];
+    if (r->environment) return r->environment->place(r->environment, name);
+    const char *value = getenv(name);
+    if (value && *value) return NULL;
+    int len = snprintf(from, sizeof from, "%s_FROM", name);
+    return len < (int)sizeof from ? getenv(from) : NULL;
+}
+
+static bool is_place(const char *text)
+{
+    for (size_t i = 0; i < LP_COUNT(kinds); i++)
+        if (!strncmp(text, kinds[i], strlen(kinds[i]))) return text[strlen(kinds[i])];
+    return false;
+}
+
+static const char *follow(struct lp_reading *r, const struct lp_node *n, const char *place)
+{
+    const char *from = strncmp(place, "env:", 4) ? NULL : place_from(r, place + 4), *copy;
+    if (!from || !*from) return place;
+    if (!is_place(from)) {
+        (void)!lp_secret_add(from, strlen(from), NULL); /* perhaps the value itself */
+        lp_node_fault(r, n, "name where it is kept: ssm:NAME, secretsmanager:NAME, file:PATH or env:NAME",
+                      "%s_FROM in the environment is no such place", place + 4);
+        return NULL;
+    }
+    copy = lp_arena_strdup(r->arena, from);
+    if (!copy) r->faults->out_of_memory = true;
+    return copy;
+}
+
+const char *lp_secret_place_of(struct lp_reading *r, const struct lp_node *n, const char *text)
 {
     for (size_t i = 0; i < LP_COUNT(kinds); i++) {
         size_t len = strlen(kinds[i]);
         if (strncmp(text, kinds[i], len) != 0) continue;
-        if (text[len]) return true;
+        if (text[len]) return follow(r, n, text);
         lp_node_fault(r, n, "write the name of a variable, a file, a parameter or a secret behind it",
                       "\"%s\" names nothing", text);
-        return false;
+        return NULL;
     }
     (void)!lp_secret_add(text, strlen(text), NULL); /* so that the excerpt does not show it */
     lp_node_fault(r, n, "name where it is kept: env:NAME, file:PATH, ssm:NAME or secretsmanager:NAME",
                   "a secret in plain text");
-    return false;
+    return NULL;
 }
 
 const char *lp_secret_place_read(struct lp_reading *r, const struct lp_node *n)
 {
     if (!lp_node_expect(r, n, LP_NODE_SCALAR, "secret: \"env:NAME\"")) return NULL;
-    return lp_secret_place_check(r, n, n->text) ? n->text : NULL;
+    return lp_secret_place_of(r, n, n->text);
 }
 
 static enum lp_code read_file(const char *path, const char *folder, struct lp_buf *out, struct lp_err *err)

@@ -14,11 +14,12 @@
 
 #define LP_SECRET_VALUE_BYTES 4096
 
-/* The place as written; NULL after a fault. It is taken as it stands: ${…} here would bring the value itself into the
- * file. */
+/* The place; NULL after a fault. It is taken as it stands: ${…} here would bring the value itself into the file. But where
+ * the environment has no NAME and a NAME_FROM, env:NAME is the place that NAME_FROM says: so a file that reads a variable
+ * at home reads Parameter Store in a function, and the value is in no setting of the function. */
 const char *lp_secret_place_read(struct lp_reading *r, const struct lp_node *n);
 /* The same for a text that is in hand already; *n is where a fault is told. */
-bool lp_secret_place_check(struct lp_reading *r, const struct lp_node *n, const char *text);
+const char *lp_secret_place_of(struct lp_reading *r, const struct lp_node *n, const char *text);
 
 /* Reads the value and has it masked. Relative files are meant from `folder`; `aws` may be NULL where the place is not
  * at AWS. */

@@ -47,10 +47,11 @@ enum {
     LP_CMD_DOCTOR = 64,
     LP_CMD_LAMBDA = 128,
     LP_CMD_INVOKE = 256,
+    LP_CMD_TEMPLATE = 512,
     LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_DOCTOR,
     LP_CMD_FUNCTION = LP_CMD_LAMBDA | LP_CMD_INVOKE,
     LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_FUNCTION, /* may call AWS */
-    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_HELP
+    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_TEMPLATE | LP_CMD_HELP
 };
 
 struct lp_command {
@@ -83,6 +84,7 @@ int lp_cmd_query(struct lp_cli *c);
 int lp_cmd_doctor(struct lp_cli *c);
 int lp_cmd_invoke(struct lp_cli *c);
 int lp_cmd_lambda(struct lp_cli *c);
+int lp_cmd_template(struct lp_cli *c);
 int lp_cmd_help(struct lp_cli *c);
 
 /* help.c */

@@ -47,9 +47,14 @@ int lp_cli_load(struct lp_cli *c, struct lp_pipeline *p)
 
 int lp_cli_load_file(struct lp_cli *c, const char *path, struct lp_pipeline *p)
 {
+    return lp_cli_load_for(c, path, NULL, p);
+}
+
+int lp_cli_load_for(struct lp_cli *c, const char *path, struct lp_environment *e, struct lp_pipeline *p)
+{
     struct lp_faults faults;
     struct lp_err err;
-    enum lp_code code = lp_pipeline_load(p, path, &faults, &err);
+    enum lp_code code = lp_pipeline_load_for(p, path, e, &faults, &err);
     if (!code && c->to) code = lp_sink_redirect(&p->sink, &p->arena, c->to, &err);
     if (!code) code = check_fit(c, p, &err);
     int status = lp_code_info(code)->exit_status;

@@ -12,6 +12,7 @@
 
 int lp_cli_load(struct lp_cli *c, struct lp_pipeline *p); /* the first word */
 int lp_cli_load_file(struct lp_cli *c, const char *path, struct lp_pipeline *p);
+int lp_cli_load_for(struct lp_cli *c, const char *path, struct lp_environment *e, struct lp_pipeline *p);
 /* "5 requests, 8 at once": a count with its noun. */
 void lp_put_count(struct lp_buf *out, uint64_t n, const char *one, const char *many);
 

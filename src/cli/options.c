@@ -31,6 +31,12 @@ const struct lp_command lp_commands[] = {
      "without leaving anything behind; what is missing is printed as a policy for IAM, ready to paste. A pipeline that needs "
      "nothing from AWS is told so.",
      LP_CMD_DOCTOR, 1, 1, lp_cmd_doctor},
+    {"template", "FILE…", "write the CloudFormation template that runs pipelines on AWS",
+     "Prints one template for all the files: bucket, topic, queue, and for each pipeline a function with its role, log, "
+     "schedule and alarms, each with a comment on what it is for. ${NAME} as sink.to, as an element of notify.to or as "
+     "sink.catalog.database is the stack's own; secrets from the environment become names in Parameter Store. Other ${NAME} "
+     "are read now and written down.",
+     LP_CMD_TEMPLATE, 1, 32, lp_cmd_template},
     {"invoke", "FILE", "try a pipeline as a function: serve Lambda's local URL, or make one call",
      "Serves POST /2015-03-31/functions/function/invocations on this machine, as AWS's emulator does, one caller after another, "
      "until it is stopped. With --event it makes one call and prints the answer. Standard error has the log.",
@@ -210,7 +216,7 @@ const struct lp_option lp_options[] = {
     {"policy", 0, NULL, "print all that the pipeline needs as one policy for IAM, and nothing else", LP_CMD_DOCTOR, set_policy},
     {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there",
      LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR, set_json},
-    {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE | LP_CMD_QUERY, set_quiet},
+    {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_TEMPLATE, set_quiet},
     {"verbose", 'v', NULL, "tell of every try", LP_CMD_PREVIEW | LP_CMD_RUN, set_verbose},
     {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always, never", LP_CMD_ALL, set_color},
     {"help", 'h', NULL, "explain the command", LP_CMD_ALL, set_help},

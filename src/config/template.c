@@ -50,6 +50,11 @@ static bool read_environment_use(const char *text, struct environment_use *use)
     return true;
 }
 
+static const char *look_up(struct lp_reading *r, const char *name)
+{
+    return r->environment ? r->environment->value(r->environment, name) : getenv(name);
+}
+
 /* The value of one ${…} at offset, in the arena; NULL after a fault. *whole is its length in the text. */
 static const char *environment_value(struct lp_reading *r, const struct lp_node *node, size_t offset, size_t *whole)
 {
@@ -61,7 +66,7 @@ static const char *environment_value(struct lp_reading *r, const struct lp_node 
     }
     *whole = use.whole_len;
     const char *name = lp_arena_strndup(r->arena, use.name, use.name_len);
-    const char *value = name ? getenv(name) : NULL, *copy;
+    const char *value = name ? look_up(r, name) : NULL, *copy;
     if (value && *value) {
         copy = lp_arena_strdup(r->arena, value);
     } else if (use.fallback) {

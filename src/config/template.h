@@ -13,10 +13,19 @@
 #include "base/text.h"
 #include "config/yaml.h"
 
+/* What a file reads of the environment that it is to run in. */
+struct lp_environment {
+    /* of ${NAME}; NULL: not set */
+    const char *(*value)(struct lp_environment *e, const char *name);
+    /* where the secret env:NAME is kept instead: ssm:/weather/key; NULL: in the environment itself */
+    const char *(*place)(struct lp_environment *e, const char *name);
+};
+
 struct lp_reading {
     struct lp_arena *arena;
     struct lp_faults *faults;
     const char *folder; /* of the pipeline file; relative files are meant from there */
+    struct lp_environment *environment; /* NULL: this process's own */
 };
 
 struct lp_template_part {

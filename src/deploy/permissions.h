@@ -49,6 +49,9 @@ struct lp_account { /* NULL: not known; the placeholder stays */
 enum lp_code lp_permissions_fill(struct lp_permissions *list, const struct lp_account *account, struct lp_arena *a,
                                  struct lp_err *err) LP_CHECKED;
 
+/* Can they stand in one statement: the same resources, the same condition? */
+bool lp_permission_alike(const struct lp_permission *a, const struct lp_permission *b);
+
 /* A policy document that allows them: those of the same resources and condition are one statement. Indented, for people to
  * paste; without a line break at its end. Placeholders that are left become "*". */
 void lp_policy_put(const struct lp_permission *const *list, size_t count, struct lp_buf *out);

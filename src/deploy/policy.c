@@ -31,7 +31,7 @@ static bool same_condition(const struct lp_condition *a, const struct lp_conditi
            same_texts(a->values, a->value_count, b->values, b->value_count);
 }
 
-static bool same_statement(const struct lp_permission *a, const struct lp_permission *b)
+bool lp_permission_alike(const struct lp_permission *a, const struct lp_permission *b)
 {
     return same_texts(a->resources, a->resource_count, b->resources, b->resource_count) &&
            same_condition(&a->condition, &b->condition);
@@ -67,10 +67,10 @@ static void put_statement(const struct lp_permission *const *list, size_t count,
 {
     const struct lp_permission *x = list[first];
     size_t actions = 0, put = 0;
-    for (size_t i = first; i < count; i++) actions += same_statement(list[i], x);
+    for (size_t i = first; i < count; i++) actions += lp_permission_alike(list[i], x);
     lp_buf_printf(out, "    {\n      \"Effect\": \"Allow\",\n      \"Action\": %s", actions > 1 ? "[" : "");
     for (size_t i = first; i < count; i++)
-        if (same_statement(list[i], x)) lp_buf_printf(out, "%s\"%s\"", put++ ? ", " : "", list[i]->action);
+        if (lp_permission_alike(list[i], x)) lp_buf_printf(out, "%s\"%s\"", put++ ? ", " : "", list[i]->action);
     lp_buf_printf(out, "%s,\n      \"Resource\": ", actions > 1 ? "]" : "");
     put_list(x->resources, x->resource_count, out);
     if (x->condition.operator) put_condition(&x->condition, out);
@@ -83,7 +83,7 @@ void lp_policy_put(const struct lp_permission *const *list, size_t count, struct
     lp_buf_puts(out, "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n");
     for (size_t i = 0; i < count; i++) {
         bool before = false;
-        for (size_t b = 0; b < i && !before; b++) before = same_statement(list[b], list[i]);
+        for (size_t b = 0; b < i && !before; b++) before = lp_permission_alike(list[b], list[i]);
         if (before) continue;
         if (more) lp_buf_puts(out, ",\n");
         put_statement(list, count, i, out);

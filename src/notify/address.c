@@ -168,7 +168,7 @@ static void set_part(struct lp_reading *r, const struct lp_node *n, const char *
     } else if (lp_slice_is(key, "user")) {
         a->user = value;
     } else if (lp_slice_is(key, "secret")) {
-        if (lp_secret_place_check(r, n, value)) a->secret = value;
+        a->secret = lp_secret_place_of(r, n, value);
     } else if (lp_slice_is(key, "tls")) {
         if (strcmp(value, "auto") && strcmp(value, "required"))
             lp_node_fault(r, n, "it is one of auto, required", "tls: \"%.60s\" is not known", value);

@@ -42,6 +42,12 @@ static void read_notify(struct lp_reading *r, const struct lp_node *n, void *mem
         lp_fields_read(r, &lp_notify_fields, n, n, member);
 }
 
+static void read_function(struct lp_reading *r, const struct lp_node *n, void *member)
+{
+    if (lp_node_expect(r, n, LP_NODE_MAP, "function: { memory: 128 }"))
+        lp_fields_read(r, &lp_function_size_fields, n, n, member);
+}
+
 static const struct lp_field fields[] = {
     {.name = "pipeline",
      .kind = LP_FIELD_NAME,
@@ -93,6 +99,12 @@ static const struct lp_field fields[] = {
      .read = read_notify,
      .example = "{ when: [failure], to: [stderr] }",
      .help = "Who is told of a run, and when."},
+    {.name = "function",
+     .kind = LP_FIELD_CUSTOM,
+     .offset = offsetof(struct lp_pipeline, function),
+     .read = read_function,
+     .example = "{ memory: 256, timeout: 5m }",
+     .help = "How large its Lambda function is, for `lambda-pipeline template`."},
 };
 static const struct lp_fields pipeline_fields = {"", "The sections, in the order the data flows.", fields,
                                                  LP_COUNT(fields)};
@@ -104,6 +116,7 @@ static void set_defaults(struct lp_reading *r, struct lp_pipeline *p)
     lp_fields_defaults(r, &lp_sink_fields, &p->sink);
     lp_fields_defaults(r, &lp_schedule_fields, &p->schedule);
     lp_fields_defaults(r, &lp_notify_fields, &p->notify);
+    lp_fields_defaults(r, &lp_function_size_fields, &p->function);
 }
 
 /* What one section says of another. */
@@ -119,9 +132,9 @@ static void bind(struct lp_reading *r, struct lp_pipeline *p)
     lp_catalog_bind(r, &p->sink, &p->columns);
 }
 
-static void read_definition(struct lp_pipeline *p, struct lp_faults *faults)
+static void read_definition(struct lp_pipeline *p, struct lp_environment *e, struct lp_faults *faults)
 {
-    struct lp_reading r = {.arena = &p->arena, .faults = faults, .folder = p->folder};
+    struct lp_reading r = {.arena = &p->arena, .faults = faults, .folder = p->folder, .environment = e};
     struct lp_node *root = lp_yaml_parse(lp_buf_text(&p->text), p->text.len, &p->arena, faults);
     set_defaults(&r, p);
     if (!root || !lp_node_expect(&r, root, LP_NODE_MAP, "pipeline: weather")) return;
@@ -155,11 +168,17 @@ static enum lp_code read_text(struct lp_pipeline *p, const char *path, struct lp
 
 enum lp_code lp_pipeline_load(struct lp_pipeline *p, const char *path, struct lp_faults *faults, struct lp_err *err)
 {
+    return lp_pipeline_load_for(p, path, NULL, faults, err);
+}
+
+enum lp_code lp_pipeline_load_for(struct lp_pipeline *p, const char *path, struct lp_environment *e,
+                                  struct lp_faults *faults, struct lp_err *err)
+{
     *p = (struct lp_pipeline){0};
     LP_TRY(read_text(p, path, faults, err));
     faults->text = lp_buf_text(&p->text);
     faults->text_len = p->text.len;
-    if (!faults->count) read_definition(p, faults);
+    if (!faults->count) read_definition(p, e, faults);
     if (faults->out_of_memory) return lp_nomem(err);
     lp_faults_sort(faults);
     size_t count = faults->count + faults->dropped;

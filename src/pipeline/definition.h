@@ -9,6 +9,7 @@
 
 #include "lake/sink.h"
 #include "notify/notify.h"
+#include "pipeline/function_size.h"
 #include "quality/quality.h"
 #include "schedule/schedule.h"
 #include "source/source.h"
@@ -23,6 +24,7 @@ struct lp_pipeline {
     struct lp_sink sink;
     struct lp_schedule schedule;
     struct lp_notify notify;
+    struct lp_function_size function;
     struct lp_variables variables;
 
     struct lp_arena arena;
@@ -32,6 +34,9 @@ struct lp_pipeline {
 
 enum lp_code lp_pipeline_load(struct lp_pipeline *p, const char *path, struct lp_faults *faults,
                               struct lp_err *err) LP_CHECKED;
+/* The same for a run elsewhere: what the file takes from the environment is asked of *e. */
+enum lp_code lp_pipeline_load_for(struct lp_pipeline *p, const char *path, struct lp_environment *e,
+                                  struct lp_faults *faults, struct lp_err *err) LP_CHECKED;
 void lp_pipeline_release(struct lp_pipeline *p);
 
 /* docs/pipeline-file.md and the JSON Schema, from the field tables. */

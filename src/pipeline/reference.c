@@ -3,18 +3,21 @@
 #include "pipeline/definition.h"
 
 static const struct lp_fields *const sections[] = {&lp_source_fields, &lp_column_fields,   &lp_quality_fields,
-                                                   &lp_sink_fields,   &lp_schedule_fields, &lp_notify_fields};
+                                                   &lp_sink_fields,   &lp_schedule_fields, &lp_notify_fields,
+                                                   &lp_function_size_fields};
 
 static const char intro[] =
     "# The pipeline file\n\n"
     "<!-- Made by `lambda-pipeline help pipeline-file`; change the field tables in src/, not this page. -->\n\n"
     "One YAML file describes a pipeline. Its sections stand in the order the data flows: `source`, `columns`, `quality`,\n"
-    "`sink`, and beside them `schedule` and `notify`. Two keys name it: `pipeline` (required: letters, digits, `_`, `-`) and\n"
-    "`description`.\n\n"
+    "`sink`, and beside them `schedule`, `notify` and `function`. Two keys name it: `pipeline` (required: letters, digits,\n"
+    "`_`, `-`) and `description`.\n\n"
     "- `{name}` is a variable of the run: a key of `source.each`, `slot` (the scheduled instant), `run_id` or `pipeline`.\n"
     "  A time takes a strftime format: `{slot:%Y-%m-%d}`. `{{` and `}}` are braces.\n"
     "- `${NAME}` and `${NAME:-default}` are the environment, read once when the file is read. Secrets never stand in the\n"
-    "  file and never come this way: only through `secret:` as `env:NAME` or `file:PATH`.\n"
+    "  file and never come this way: only through `secret:` as `env:NAME`, `file:PATH`, `ssm:NAME` or\n"
+    "  `secretsmanager:NAME`. Where there is no NAME, but a NAME_FROM, `env:NAME` is the place that NAME_FROM names\n"
+    "  (`ssm:/weather/key`).\n"
     "- Durations are `500ms`, `30s`, `2m`, `1h`, `1d`; sizes `512kB`, `16MB`, `1MiB`; shares `20%`.\n"
     "- Anchors, aliases, tags, merge keys and tabs are refused; a file is at most 1 MiB.\n\n";
 
