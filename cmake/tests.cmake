@@ -50,7 +50,7 @@ foreach(function malloc calloc realloc reallocarray strdup strndup vasprintf asp
     target_link_options(test_allocations PRIVATE -Wl,--wrap=${function})
 endforeach()
 add_test(NAME test_allocations COMMAND test_allocations WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-set_tests_properties(test_allocations PROPERTIES TIMEOUT 600 ENVIRONMENT
+set_tests_properties(test_allocations PROPERTIES TIMEOUT 1200 ENVIRONMENT
     LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/leaks-of-others:print_suppressions=0)
 
 # Programs that the tests in Python drive, for what the command line does not show.

@@ -354,14 +354,16 @@ static bool is_complete(struct s3_upload *u, uint32_t whole)
 }
 
 /* 200 is sent before S3 has begun; only what follows tells how it went. */
-static bool says_complete(const struct lp_buf *body)
+static enum lp_code require_complete(const char *key, const struct lp_buf *body, struct lp_err *err)
 {
     const char *at = lp_buf_text(body);
     char *etag;
     size_t space = strspn(at, " \t\r\n");
-    if (lp_xml_find(at + space, body->len - space, "CompleteMultipartUploadResult/ETag", &etag, NULL)) return false;
-    free(etag);
-    return true;
+    enum lp_code code = lp_xml_find(at + space, body->len - space, "CompleteMultipartUploadResult/ETag", &etag, err);
+    if (!code) free(etag);
+    if (!code || code == LP_NOMEM) return code;
+    return lp_fail(err, LP_BUSY, "%s: S3 answers 200 and does not say that the object is complete; run the slot again later",
+                   key);
 }
 
 static enum lp_code complete(struct s3_upload *u, struct lp_err *err)
@@ -382,9 +384,7 @@ static enum lp_code complete(struct s3_upload *u, struct lp_err *err)
     q.aws.body = lp_buf_text(&body);
     q.aws.body_len = body.len;
     enum lp_code code = lp_s3_call(u->store, &q, &reply, err);
-    if (!code && !says_complete(&reply.body))
-        code = lp_fail(err, LP_BUSY, "%s: S3 answers 200 and does not say that the object is complete; "
-                       "run the slot again later", u->key);
+    if (!code) code = require_complete(u->key, &reply.body, err);
     bool asked = reply.attempts > 0;
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&q);

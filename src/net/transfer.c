@@ -62,7 +62,7 @@ static size_t take_header(char *line, size_t size, size_t count, void *context)
     /* Of several answers in a row (100 Continue, a redirect) the last one's headers count. */
     if (n >= 5 && !memcmp(line, "HTTP/", 5)) lp_buf_clear(&t->kept_headers);
     if (matters(t, line, n) && t->kept_headers.len + n <= MAX_HEADER_BYTES) lp_buf_put(&t->kept_headers, line, n);
-    return n;
+    return t->kept_headers.failed ? 0 : n;
 }
 
 /* ---- what goes ---- */
@@ -154,8 +154,9 @@ static bool set_headers(struct lp_transfer *t, const struct lp_http_request *q, 
     return curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK;
 }
 
-/* PUT, POST and PATCH have a body, if an empty one: the server wants its length. Returns whether there is one. */
-static bool set_method(struct lp_transfer *t, const struct lp_http_request *q)
+/* PUT, POST and PATCH have a body, if an empty one: the server wants its length. False without memory: what went out then
+ * would be another method. */
+static bool set_method(struct lp_transfer *t, const struct lp_http_request *q, bool *with_body)
 {
     const char *method = q->method ? q->method : q->body ? "POST" : "GET";
     bool head = !strcmp(method, "HEAD");
@@ -167,20 +168,22 @@ static bool set_method(struct lp_transfer *t, const struct lp_http_request *q)
         curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, q->body ? q->body : "");
         curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(q->body ? q->body_len : 0));
     }
-    curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, q->method && !head ? q->method : NULL);
+    CURLcode named = curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, q->method && !head ? q->method : NULL);
     /* What HEAD tells is not what would come. */
     curl_easy_setopt(t->easy, CURLOPT_MAXFILESIZE_LARGE, head ? (curl_off_t)0 : (curl_off_t)t->options->max_body_bytes);
-    return has_body;
+    *with_body = has_body;
+    return named == CURLE_OK;
 }
 
 /* What goes out unencrypted does not go by way of another machine, and never as HTTP/2. */
-static void set_security(struct lp_transfer *t, bool secure)
+static bool set_security(struct lp_transfer *t, bool secure)
 {
-    if (t->security_set && secure == t->secure) return;
-    curl_easy_setopt(t->easy, CURLOPT_NOPROXY, secure ? NULL : "*");
+    if (t->security_set && secure == t->secure) return true;
+    if (curl_easy_setopt(t->easy, CURLOPT_NOPROXY, secure ? NULL : "*") != CURLE_OK) return false;
     curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)(secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
     t->secure = secure;
     t->security_set = true;
+    return true;
 }
 
 static void begin_answer(struct lp_transfer *t)
@@ -203,14 +206,15 @@ enum lp_code lp_transfer_set(struct lp_transfer *t, const struct lp_http_options
     for (size_t i = 0; i < q->header_count; i++)
         if (strpbrk(q->headers[i], "\r\n")) return lp_fail(err, LP_CONFIG, "a header holds a line break");
     if (!t->easy && !prepare(t)) return lp_nomem(err);
-    set_security(t, q->url[4] == 's');
+    if (!set_security(t, q->url[4] == 's')) return lp_nomem(err);
     if (!t->tls_ready && t->secure) {
         lp_transfer_set_certificates(t->easy, options->ca_bundle);
         /* Wait for a connection being made rather than make one more: it may turn out to be HTTP/2 and carry all. */
         curl_easy_setopt(t->easy, CURLOPT_PIPEWAIT, 1L);
         t->tls_ready = true;
     }
-    if (!set_headers(t, q, set_method(t, q)) || curl_easy_setopt(t->easy, CURLOPT_URL, q->url)) return lp_nomem(err);
+    bool with_body;
+    if (!set_method(t, q, &with_body) || !set_headers(t, q, with_body) || curl_easy_setopt(t->easy, CURLOPT_URL, q->url)) return lp_nomem(err);
     curl_easy_setopt(t->easy, CURLOPT_USERNAME, q->basic_user);
     curl_easy_setopt(t->easy, CURLOPT_PASSWORD, q->basic_user ? q->basic_secret : NULL);
     if (q->basic_user) curl_easy_setopt(t->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
@@ -225,6 +229,11 @@ enum lp_code lp_transfer_set(struct lp_transfer *t, const struct lp_http_options
 }
 
 /* ---- ends ---- */
+
+static bool out_of_memory(const struct lp_transfer *t)
+{
+    return t->body.failed || t->kept_headers.failed;
+}
 
 /* libcurl calls a header past its cap a lack of memory; bytes of an answer had come, then. */
 static bool header_too_long(const struct lp_transfer *t)
@@ -269,7 +278,7 @@ static enum lp_http_outcome outcome_of(const struct lp_transfer *t)
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR: return LP_HTTP_TLS_FAILED;
-    case CURLE_WRITE_ERROR: return t->body.failed ? LP_HTTP_FAILED : LP_HTTP_GARBLED; /* the inflater's too */
+    case CURLE_WRITE_ERROR: return out_of_memory(t) ? LP_HTTP_FAILED : LP_HTTP_GARBLED; /* the inflater's too */
     default: return header_too_long(t) ? LP_HTTP_GARBLED : LP_HTTP_FAILED;
     }
 }
@@ -278,7 +287,8 @@ static void describe(const struct lp_transfer *t, struct lp_http_reply *r)
 {
     char limit[LP_TIME_TEXT_BYTES];
     const char *detail = *t->curl_error ? t->curl_error : curl_easy_strerror(t->result);
-    if (header_too_long(t)) detail = "its header has no end";
+    if (header_too_long(t)) detail = "its header has no end, or memory ran out";
+    if (out_of_memory(t)) detail = "out of memory";
     int64_t elapsed = r->elapsed_ms;
     size_t n = sizeof r->error;
     switch (r->outcome) {
