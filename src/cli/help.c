@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "cli/cli.h"
 #include "pipeline/definition.h"
 
@@ -34,11 +35,18 @@ static const struct {
     {"NO_COLOR", "no colours, when it is set"},
 };
 
+/* Padded by what is seen: "…" is one cell and three bytes. */
+static void put_command_line(const struct lp_command *c, struct lp_buf *out)
+{
+    size_t cells = lp_text_columns(c->words, strlen(c->words));
+    lp_buf_printf(out, "  %-8s %s%*s %s\n", c->name, c->words, (int)(cells < 16 ? 16 - cells : 0), "", c->summary);
+}
+
 void lp_help_put_overview(struct lp_buf *out)
 {
     lp_buf_printf(out, "lambda-pipeline — %s\n\n  lambda-pipeline COMMAND [OPTIONS] [FILE]\n\n", purpose);
     for (size_t i = 0; i < lp_command_count; i++)
-        lp_buf_printf(out, "  %-8s %-16s %s\n", lp_commands[i].name, lp_commands[i].words, lp_commands[i].summary);
+        put_command_line(&lp_commands[i], out);
     lp_buf_puts(
         out,
         "\nlambda-pipeline help COMMAND explains one, with its options.\nhelp pipeline-file is the reference of the pipeline file.\n");
