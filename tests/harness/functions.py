@@ -78,13 +78,14 @@ class Functions:
         config, image = function["Configuration"], function["Code"]["ImageUri"]
         repository, digest = image.split("/", 1)[1].split("@")
         self.aws.client("ecr").describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+        handler, = config["ImageConfigResponse"]["ImageConfig"]["Command"]
         with RuntimeApi() as api:
             api.events(Event(event, timeout=config["Timeout"]))
             env = {**self.env, **config["Environment"]["Variables"], **self._keys(config["Role"]), **api.env,
                    "AWS_LAMBDA_FUNCTION_NAME": name, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config["MemorySize"]),
                    "LAMBDA_TASK_ROOT": str(self.task_root), "AWS_REGION": self.aws.region,
-                   "_HANDLER": config["ImageConfigResponse"]["ImageConfig"]["Command"][0]}
-            process = subprocess.Popen([program_path()], env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+                   "_HANDLER": handler}
+            process = subprocess.Popen([program_path(), "lambda", handler], env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
             try:
                 answer = api.answer(0)
                 api.asked_again(2)
