@@ -7,7 +7,7 @@ WEATHER = run examples/weather/weather.yaml --replay examples/weather/replies --
 WARMEST = select city, temperature from weather order by temperature desc limit 1
 
 .DEFAULT_GOAL := release
-.PHONY: release dev coverage run test test-more bench install format clean help
+.PHONY: release dev coverage run image test test-more bench install format clean help
 
 release: ## Build build/release/lambda-pipeline, optimised
 dev: ## Build build/dev/lambda-pipeline with sanitizers, and the unit tests
@@ -28,6 +28,9 @@ run: ## Set up, build, and collect the weather of five cities from recorded repl
 	@echo && echo 'The warmest city?  build/release/lambda-pipeline query "$(WARMEST)"'
 	@build/release/lambda-pipeline query "$(WARMEST)" --format table || true
 	@echo && echo "Next: put your key in OPENWEATHER_API_KEY and run   build/release/lambda-pipeline run examples/weather/weather.yaml"
+
+image: ## Make build/image/lambda-pipeline-ARCH.tar, a container image in OCI layout, and its SBOM; ARCH=arm64 for the other processor
+	@scripts/image $(if $(ARCH),--arch $(ARCH)) $(if $(PIPELINES),--pipelines $(PIPELINES))
 
 test: ## Set up, build, and run every test
 	@scripts/deps --test

@@ -17,3 +17,9 @@ else()
         -ffunction-sections -fdata-sections -fno-plt -fstack-protector-strong -D_FORTIFY_SOURCE=2)
     target_link_options(lp_flags INTERFACE -s -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now)
 endif()
+
+# glibc looks names up by itself where /etc/nsswitch.conf asks for nothing but files and dns, as the image's does. What the
+# linker says about getaddrinfo is meant for systems that ask for more.
+if(LP_STATIC_LIBC)
+    target_link_options(lp_flags INTERFACE -static-pie)
+endif()

@@ -4,7 +4,7 @@ add_library(lp_libraries INTERFACE)
 set(lp_missing)
 
 # Debian's own libcurl brings the shared OpenSSL along, and two OpenSSLs must not meet in one process.
-set(curl_prefix ${CMAKE_SOURCE_DIR}/build/deps/curl)
+set(curl_prefix ${LP_DEPS}/curl)
 if(LP_STATIC AND EXISTS ${curl_prefix}/lib/libcurl.a)
     set(kind STATIC)
 else()
@@ -46,7 +46,7 @@ lp_library(pcre2-8 pcre2.h)
 lp_library(xxhash xxhash.h)
 
 # The local invocation URL, by the libmicrohttpd of scripts/build-microhttpd: Debian's own brings GnuTLS along.
-set(microhttpd_prefix ${CMAKE_SOURCE_DIR}/build/deps/microhttpd)
+set(microhttpd_prefix ${LP_DEPS}/microhttpd)
 if(EXISTS ${microhttpd_prefix}/lib/libmicrohttpd.a)
     target_include_directories(lp_libraries SYSTEM INTERFACE ${microhttpd_prefix}/include)
     target_link_libraries(lp_libraries INTERFACE ${microhttpd_prefix}/lib/libmicrohttpd.a)
@@ -58,7 +58,7 @@ else()
 endif()
 
 # Parquet, as scripts/build-carquet made it; src/table/parquet_none.c stands in where it could not.
-set(carquet_prefix ${CMAKE_SOURCE_DIR}/build/deps/carquet)
+set(carquet_prefix ${LP_DEPS}/carquet)
 if(EXISTS ${carquet_prefix}/lib/libcarquet.a)
     set(lp_parquet ON)
     target_include_directories(lp_libraries SYSTEM INTERFACE ${carquet_prefix}/include)

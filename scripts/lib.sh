@@ -12,6 +12,33 @@ die_with_log() { # log, sentence
     die "$2; the whole log is $1."
 }
 
+this_arch() { # as Debian calls this machine's processor
+    case $(uname -m) in
+    x86_64) echo amd64 ;;
+    aarch64) echo arm64 ;;
+    *) uname -m ;;
+    esac
+}
+
+gnu_arch() { # amd64 or arm64, as compilers call it
+    case $1 in
+    amd64) echo x86_64 ;;
+    arm64) echo aarch64 ;;
+    *) die "$1 is neither amd64 nor arm64" ;;
+    esac
+}
+
+# Sets prefix, work and log of what is built for an architecture, and the array cross to what CMake has to be told.
+find_place() { # name, architecture or nothing
+    local deps=$PWD/build/deps
+    cross=()
+    if [ -n "$2" ] && [ "$2" != "$(this_arch)" ]; then
+        deps=$deps/$2
+        cross=(-DCMAKE_TOOLCHAIN_FILE="$PWD/cmake/cross.cmake" -DLP_ARCH="$2")
+    fi
+    prefix=$deps/$1 work=$deps/$1-work log=$deps/$1.log
+}
+
 knows_apt() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
 
 # Prints those of the packages that are not installed; all of them where there is no dpkg to ask.
@@ -50,35 +77,6 @@ install_packages() {
     apt "${install[@]}" "$@" || die_with_log build/deps/apt.log "apt-get could not install the packages"
 }
 
-# The system's package sources, one-line and deb822 style, as source entries below $1.
-source_entries() {
-    mkdir -p "$1"
-    local file
-    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-        [ -f "$file" ] || continue
-        sed -nE 's/^[[:space:]]*deb[[:space:]]/deb-src /p' "$file" >>"$1/system.list"
-    done
-    for file in /etc/apt/sources.list.d/*.sources; do
-        [ -f "$file" ] || continue
-        sed -E 's/^Types:.*/Types: deb-src/; /^Architectures:/d' "$file" >"$1/$(basename "$file")"
-    done
-}
-
-# Unpacks a Debian source package into a folder, by lists of its own.
-fetch_source() { # folder, package
-    local apt=$1/apt mine=()
-    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-    source_entries "$apt/parts"
-    mine=(-q -o Dir::Etc::SourceList="$apt/none" -o Dir::Etc::SourceParts="$apt/parts" -o Dir::State::Lists="$apt/lists"
-        -o Dir::Cache="$apt/cache" -o Acquire::Languages=none -o Acquire::Retries=2)
-    : >"$apt/none"
-    # apt's own user cannot write below a private folder; what it fetches is checked by signature and hash all the same.
-    if [ "$(id -u)" = 0 ]; then mine+=(-o APT::Sandbox::User=root); fi
-    # One broken entry must not cost the others, so that whether the source is there decides, not whether all lists are.
-    apt-get "${mine[@]}" update || true
-    (cd "$1" && apt-get "${mine[@]}" source --only-source "$2")
-}
-
 # A Python new enough for the pinned packages; Debian's keeps venv and pip in packages of their own.
 python_for_venv() {
     local it
@@ -99,4 +97,38 @@ find_pip() { # folder
     python=$(python_for_venv) || return 1
     "$python" -m venv "$1/venv" || return 1
     pip=("$1/venv/bin/python" -m pip)
+}
+
+# The system's package sources, one-line and deb822 style, as entries of a kind (deb or deb-src) below a folder.
+package_sources() { # kind, folder
+    local file
+    mkdir -p "$2"
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+        [ -f "$file" ] || continue
+        sed -nE "s/^[[:space:]]*deb[[:space:]]/$1 /; T; s/arch=[^] ]*//; s/\\[ *\\]//; p" "$file" >>"$2/system.list"
+    done
+    for file in /etc/apt/sources.list.d/*.sources; do
+        [ -f "$file" ] || continue
+        sed -E "s/^Types:.*/Types: $1/; /^Architectures:/d" "$file" >"$2/$(basename "$file")"
+    done
+}
+
+# Sets the array private_apt to the options with which apt keeps lists and files below a folder and changes nothing on the
+# system. apt checks signatures and hashes as ever.
+find_private_apt() { # kind, folder
+    mkdir -p "$2/lists/partial" "$2/cache/archives/partial"
+    : >"$2/none"
+    package_sources "$1" "$2/parts"
+    private_apt=(-q -o Dir::Etc::SourceList="$2/none" -o Dir::Etc::SourceParts="$2/parts" -o Dir::State::Lists="$2/lists"
+        -o Dir::Cache="$2/cache" -o Acquire::Languages=none -o Acquire::Retries=2)
+    # apt's own user cannot write below a private folder; what it fetches is checked by signature and hash all the same.
+    if [ "$(id -u)" = 0 ]; then private_apt+=(-o APT::Sandbox::User=root); fi
+}
+
+# Unpacks a Debian source package into a folder.
+fetch_source() { # folder, package
+    find_private_apt deb-src "$1/apt"
+    # One broken entry must not cost the others, so that whether the source is there decides, not whether all lists are.
+    apt-get "${private_apt[@]}" update || true
+    (cd "$1" && apt-get "${private_apt[@]}" source --only-source "$2")
 }

@@ -1,0 +1,22 @@
+# For another processor: -DCMAKE_TOOLCHAIN_FILE=cmake/cross.cmake -DLP_ARCH=arm64 (or amd64, from an arm64 machine), with Debian's
+# cross compiler and the libraries that scripts/deps --arch fetched and built below build/deps/ARCH.
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES LP_ARCH)
+set(processor_amd64 x86_64)
+set(processor_arm64 aarch64)
+set(processor ${processor_${LP_ARCH}})
+if(NOT processor)
+    message(FATAL_ERROR "LP_ARCH is \"${LP_ARCH}\"; it has to be amd64 or arm64")
+endif()
+
+get_filename_component(deps ${CMAKE_CURRENT_LIST_DIR}/../build/deps/${LP_ARCH} ABSOLUTE)
+set(LP_DEPS ${deps} CACHE PATH "Where scripts/deps built libcurl and carquet")
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR ${processor})
+set(CMAKE_C_COMPILER ${processor}-linux-gnu-gcc)
+set(CMAKE_CXX_COMPILER ${processor}-linux-gnu-g++)
+set(CMAKE_LIBRARY_ARCHITECTURE ${processor}-linux-gnu)
+set(CMAKE_SYSROOT ${deps}/root)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
