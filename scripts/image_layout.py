@@ -83,8 +83,8 @@ class Layout:
         self.blobs[name] = content
         return {"mediaType": f"application/vnd.oci.image.{media_type}", "digest": name, "size": len(content)}
 
-    def write(self, path, manifest, epoch):
-        files = {"oci-layout": json_bytes({"imageLayoutVersion": "1.0.0"}),
+    def write(self, path, manifest, also, epoch):
+        files = {**also, "oci-layout": json_bytes({"imageLayoutVersion": "1.0.0"}),
                  "index.json": json_bytes({"schemaVersion": 2, "manifests": [manifest],
                                            "mediaType": "application/vnd.oci.image.index.v1+json"})}
         for name, content in self.blobs.items():
@@ -98,6 +98,14 @@ class Layout:
                 file.size = len(content)
                 tar.addfile(file, io.BytesIO(content))
         part.replace(path)
+
+
+def for_docker_load(config, layers, version):
+    """What docker before 25 reads in place of index.json; it names the same files."""
+    def name(told):
+        return "blobs/" + told["digest"].replace(":", "/")
+    return {"manifest.json": json_bytes([{"Config": name(config), "RepoTags": [f"lambda-pipeline:{version}"],
+                                          "Layers": [name(layer) for layer in layers]}])}
 
 
 def choose_handler(layers, wanted):
@@ -136,7 +144,7 @@ def main():
             "Env": ["HOME=/root"],
             "ExposedPorts": {"8080/tcp": {}},
             "WorkingDir": "/var/task",
-            "Entrypoint": ["/lambda-pipeline", "lambda"],
+            "Entrypoint": ["/lambda-pipeline", "lambda", "--host", "0.0.0.0"],
             "Cmd": [choose_handler(options.layers, options.handler)],
             "Labels": {"org.opencontainers.image.title": "lambda-pipeline",
                        "org.opencontainers.image.version": options.version,
@@ -155,7 +163,7 @@ def main():
     manifest["platform"] = {"architecture": options.arch, "os": "linux"}
     manifest["annotations"] = {"org.opencontainers.image.ref.name": options.version,
                                "io.containerd.image.name": f"docker.io/library/lambda-pipeline:{options.version}"}
-    layout.write(options.out, manifest, epoch)
+    layout.write(options.out, manifest, for_docker_load(config, layers, options.version), epoch)
     print(f"{options.out}  {size / 1e6:.2f} MB  {manifest['digest']}")
 
 

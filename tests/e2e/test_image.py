@@ -7,6 +7,8 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
+import tarfile
 import zoneinfo
 from pathlib import Path
 
@@ -81,7 +83,7 @@ def test_more_than_five_megabytes_is_refused(made, tmp_path):
 
 def test_it_is_what_lambda_runs(image):
     config = image.config["config"]
-    assert config["Entrypoint"] == ["/lambda-pipeline", "lambda"] and config["Cmd"] == ["weather"]
+    assert config["Entrypoint"] == ["/lambda-pipeline", "lambda", "--host", "0.0.0.0"] and config["Cmd"] == ["weather"]
     assert config["WorkingDir"] == "/var/task"
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", config["User"])
     assert "HOME=/root" in config["Env"]  # where the tutorial mounts ~/.aws
@@ -171,6 +173,29 @@ def test_what_cannot_be_made_into_an_image_says_why(tmp_path):
             (("--handler",), 2, "usage: scripts/image")]:
         it = make_image(*options)
         assert it.status == status and sentence in it.stderr, (options, it.stderr)
+
+
+def test_docker_finds_the_same_layers_without_the_index(made, image):
+    with tarfile.open(made.path) as tar:
+        (told,) = json.load(tar.extractfile("manifest.json"))
+    names = [told["Config"], *told["Layers"]]
+    assert [name.removeprefix("blobs/").replace("/", ":") for name in names] == [
+        it["digest"] for it in (image.manifest["config"], *image.manifest["layers"])]
+    assert told["RepoTags"] == ["lambda-pipeline:0.1.0"]
+
+
+def test_the_dockerfile_is_clean_and_says_what_the_image_of_scripts_says(image):
+    hadolint = subprocess.run([Path(sys.executable).parent / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True,
+                              timeout=60)
+    assert (hadolint.returncode, hadolint.stdout, hadolint.stderr) == (0, "", "")
+    lines = (ROOT / "Dockerfile").read_text().split("FROM scratch\n")[1].splitlines()
+    said = dict(line.split(" ", 1) for line in lines if line[:1].isupper() and not line.startswith("COPY"))
+    config = image.config["config"]
+    assert json.loads(said["ENTRYPOINT"]) == config["Entrypoint"] and json.loads(said["CMD"]) == config["Cmd"]
+    assert said["USER"] == config["User"] and said["WORKDIR"] == config["WorkingDir"]
+    assert [said["ENV"]] == config["Env"] and said["EXPOSE"] + "/tcp" in config["ExposedPorts"]
+    assert [line for line in lines if line.startswith("COPY")] == [
+        f"COPY --from=builder /image/{name}/ /" for name in ("base", "program", "pipelines")]
 
 
 def test_the_sbom_is_valid_spdx(made):
