@@ -13,6 +13,8 @@
 #define WINDOW          4096
 #define REPLY_MAX_BYTES ((size_t)2 << 30) /* of memory for one parsed reply; limit.body bounds its text */
 
+#define PUBLISH_US INT64_C(2000000) /* or a fifth of a short time */
+
 enum state { FREE, WAITING, IN_FLIGHT, DONE };
 
 struct entry {
@@ -32,6 +34,7 @@ struct lp_fetch {
     struct lp_items items;
     struct lp_rate rate;
     struct lp_retry_policy policy;
+    int64_t until_us; /* when the time for asking is over; INT64_MAX: never */
     struct lp_fetch_stats stats;
     struct lp_request request;
     struct lp_bindings bindings;
@@ -48,6 +51,11 @@ struct lp_fetch {
     uint64_t random;
     bool items_over, handed_out;
 };
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* ---- life ---- */
 
@@ -68,6 +76,9 @@ enum lp_code lp_fetch_new(const struct lp_source *s, const struct lp_fetch_optio
     if (!f->window || !f->spares) return lp_nomem(err);
     f->policy =
         (struct lp_retry_policy){(unsigned)s->retry.attempts, s->retry.deadline_ms, s->retry.base_ms, s->retry.cap_ms};
+    /* Where the time is bounded, what was answered until shortly before its end is still to be published. */
+    int64_t left_us = lp_cancel_bound(-1);
+    f->until_us = left_us < 0 ? INT64_MAX : lp_clock_monotonic_us() + left_us - smaller(PUBLISH_US, left_us / 5);
     lp_rate_init(&f->rate, s->limit.rate, lp_clock_monotonic_us());
     lp_time_format_slot(o->slot_us, f->slot);
     struct lp_http_options http = {.connect_ms = s->limit.connect_ms,
@@ -164,6 +175,16 @@ static void end_item(struct lp_fetch *f, struct entry *e, bool ok)
     say(f, e, ok ? "answered" : lp_buf_text(&e->answer.error));
 }
 
+/* The source's policy for an item, cut to what the time for asking allows. */
+static struct lp_retry_policy policy_for(const struct lp_fetch *f, const struct entry *e)
+{
+    struct lp_retry_policy p = f->policy;
+    if (f->until_us == INT64_MAX) return p;
+    int64_t most_ms = (f->until_us - e->first_us) / 1000;
+    p.deadline_ms = smaller(p.deadline_ms, most_ms > 1 ? most_ms : 1);
+    return p;
+}
+
 static void wait_for_retry(struct lp_fetch *f, struct entry *e, int64_t wait_ms)
 {
     e->state = WAITING;
@@ -191,8 +212,9 @@ static enum lp_code take_reply(struct lp_fetch *f, struct entry *e, const struct
     if (fate == LP_FATE_STARVED) return lp_nomem(err);
     if (fate == LP_FATE_TRY_AGAIN && !replayed) {
         int64_t elapsed_ms = (lp_clock_monotonic_us() - e->first_us) / 1000;
+        const struct lp_retry_policy policy = policy_for(f, e);
         struct lp_retry_verdict v =
-            lp_retry_decide(&f->policy, e->attempts, elapsed_ms, true, lp_retry_after_ms(r, lp_clock_now_us()),
+            lp_retry_decide(&policy, e->attempts, elapsed_ms, true, lp_retry_after_ms(r, lp_clock_now_us()),
                             lp_retry_random(&f->random));
         char text[LP_ERR_TEXT_BYTES];
         snprintf(text, sizeof text, "%.800s; %s", lp_buf_text(&e->answer.error), v.why);
@@ -252,6 +274,7 @@ static enum lp_code send_request(struct lp_fetch *f, struct entry *e, struct lp_
         if (e->attempts == 1) e->first_us = now;
         const struct lp_auth *auth = &f->source->auth;
         bool basic = auth->kind == LP_AUTH_BASIC;
+        const struct lp_retry_policy policy = policy_for(f, e);
         struct lp_http_request q = {.url = lp_buf_text(&f->request.url),
                                     .headers = f->request.headers,
                                     .header_count = f->request.header_count,
@@ -259,7 +282,7 @@ static enum lp_code send_request(struct lp_fetch *f, struct entry *e, struct lp_
                                     .basic_secret = basic ? auth->value : NULL,
                                     .user = e,
                                     .fresh_connection = e->answer.broke,
-                                    .total_ms = lp_retry_time_left_ms(&f->policy, (now - e->first_us) / 1000)};
+                                    .total_ms = lp_retry_time_left_ms(&policy, (now - e->first_us) / 1000)};
         code = lp_http_start(f->http, &q, &local);
     }
     if (!code) {
@@ -286,7 +309,7 @@ static void earlier(int64_t *wait_us, int64_t candidate_us)
 /* Sends one retry, or gives the item up when its time is over; *rate_us is how long it has to wait for the rate. */
 static enum lp_code send_retry(struct lp_fetch *f, struct entry *e, int64_t *rate_us, struct lp_err *err)
 {
-    bool late = lp_clock_monotonic_us() - e->first_us >= f->policy.deadline_ms * 1000;
+    bool late = lp_clock_monotonic_us() - e->first_us >= policy_for(f, e).deadline_ms * 1000;
     *rate_us = late ? 0 : rate_wait_us(f);
     if (*rate_us) return LP_OK;
     f->stats.waiting--;
@@ -347,6 +370,8 @@ static enum lp_code send_new(struct lp_fetch *f, int64_t *wait_us, struct lp_err
     while (may_send_new(f)) {
         if (!f->item_ready) LP_TRY(ready_item(f, err));
         if (f->items_over) return LP_OK;
+        if (lp_clock_monotonic_us() >= f->until_us)
+            return lp_fail(err, LP_LIMIT, "the time of this invocation is over, and not all items were asked yet");
         int64_t rate_us = rate_wait_us(f);
         if (rate_us) {
             earlier(wait_us, rate_us);

@@ -5,6 +5,8 @@
  * Owns:    entries, their replies (until the next lp_fetch_next), the transfers in flight.
  * Units:   milliseconds, microseconds (in names); memory depends on at_once and on the size of replies, never on the
  *          number of items: past LP_FETCH_HELD_BYTES of replies waiting for an older one, no new request starts.
+ *          Where the time is bounded (base/cancel.h) items that are not answered in it fail, early enough that the others
+ *          can still be published; that some were not even asked is LP_LIMIT.
  * Errors:  an item that fails is a reply with ok false. The run itself fails with LP_REMOTE or LP_AUTH (on_status:
  *          stop), LP_CANCELLED, LP_DATA (the file of items), LP_IO, LP_NOMEM.
  * Threads: one thread.

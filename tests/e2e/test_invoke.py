@@ -197,7 +197,7 @@ def test_the_time_limit_of_the_emulator_is_understood(program, server, local):
     server.script("Dallas", behaviours.stall_before_header())
     program.pipeline(server.url(), source={"limit": {"total": "60s"}})
     it = local(env={"AWS_LAMBDA_FUNCTION_TIMEOUT": "2"})
-    assert it.invoke(AT).json()["errorType"] == "Function.TimeOver"
+    assert it.invoke(AT).json()["status"] == "partial" and program.record()["duration_ms"] < 2000
     it.stop()
     refused = program.call("invoke", "weather.yaml", "--port", "0", env={"AWS_LAMBDA_FUNCTION_TIMEOUT": "soon"})
     assert refused.status == USAGE and "AWS_LAMBDA_FUNCTION_TIMEOUT" in refused.stderr

@@ -62,14 +62,14 @@ def test_errors_come_out_as_errors_and_the_next_call_works(program, server, aws,
 
 
 def test_a_run_ends_before_the_emulator_would_end_it(program, server, aws, bucket):
-    server.script("Dallas", behaviours.stall_before_header())
-    program.pipeline(server.url(), sink={"to": f"s3://{bucket}"}, source={"limit": {"total": "60s"}})
+    server.script("New York", behaviours.stall_before_header())
+    program.pipeline(server.url(), sink={"to": f"s3://{bucket}"}, source={"limit": {"total": "60s", "at_once": 1}})
     with emulator(program, aws, timeout=4) as rie:
         told = rie.invoke(AT)
         assert b"Task timed out" not in told.body and told.json()["errorType"] == "Function.TimeOver"
         assert json.loads(aws.objects(bucket)[RECORD])["status"] == "failed"
         assert [name for name in aws.objects(bucket) if "weather/dt" in name or name.endswith(".lock")] == []
-        server.script("Dallas", behaviours.ok())
+        server.script("New York", behaviours.ok())
         assert rie.invoke(AT).json()["status"] == "ok"
 
 

@@ -136,8 +136,8 @@ int __wrap_asprintf(char **out, const char *format, ...)
 /* ---- the ground ---- */
 
 static char folder[] = "/tmp/lambda-pipeline-allocations-XXXXXX";
-static int server_port, mail_port, s3_port;
-static pid_t server, mail_server, s3_server;
+static int server_port, mail_port, s3_port, runtime_port;
+static pid_t server, mail_server, s3_server, runtime_server;
 
 static void write_file(const char *name, const char *text)
 {
@@ -225,6 +225,33 @@ static void serve_s3(int listener)
     stub_s3_serve(listener, 1200);
 }
 
+/* Lambda's runtime API: one event, and after its answer the end. */
+static void serve_runtime(int listener)
+{
+    static const char event[] =
+        "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 1\r\nLambda-Runtime-Invocation-Id: i\r\n"
+        "Lambda-Runtime-Deadline-Ms: 99999999999999\r\nLambda-Runtime-Trace-Id: Root=1\r\nContent-Length: 32\r\n\r\n"
+        "{\"slot\": \"2012-10-01T18:00:00Z\"}";
+    static const char taken[] = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+    static const char over[] = "HTTP/1.1 500 Over\r\nContent-Length: 0\r\n\r\n";
+    alarm(1200);
+    for (;;) {
+        char request[1 << 16];
+        int one = accept(listener, NULL, NULL), asked = 0;
+        if (one < 0) continue;
+        if (fork() == 0) {
+            alarm(SECONDS_PER_CHILD);
+            for (ssize_t n; (n = read(one, request, sizeof request)) > 0;) {
+                const char *answer = *request == 'P' ? taken : asked++ ? over : event;
+                if (write(one, answer, strlen(answer)) < 0) break;
+            }
+            _exit(0);
+        }
+        close(one);
+        while (waitpid(-1, NULL, WNOHANG) > 0) continue;
+    }
+}
+
 static pid_t start_server(void (*serves)(int listener), int *port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -277,6 +304,7 @@ static int set_up(void **state)
     write_file("parquet.yaml", text);
     server = start_server(serve, &server_port);
     mail_server = start_server(serve_mail, &mail_port);
+    runtime_server = start_server(serve_runtime, &runtime_port);
     s3_server = start_server(serve_s3, &s3_port);
     snprintf(
         text, sizeof text,
@@ -319,6 +347,8 @@ static int tear_down(void **state)
     (void)state;
     kill(server, SIGKILL);
     kill(mail_server, SIGKILL);
+    kill(runtime_server, SIGKILL);
+    waitpid(runtime_server, NULL, 0);
     kill(s3_server, SIGKILL);
     waitpid(s3_server, NULL, 0);
     waitpid(server, NULL, 0);
@@ -575,6 +605,26 @@ static void each_allocation_of_a_bucket_as_a_store_may_fail(void **state)
     every_allocation_fails_once((const char *const[]){NULL}, 0, NULL);
 }
 
+static void each_allocation_of_a_call_of_the_function_may_fail(void **state)
+{
+    (void)state;
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "invoke", "weather.yaml", "--replay", "replies",
+                                                      "--event", "{\"slot\": \"2012-10-01T18:00:00Z\"}", NULL},
+                                0, DATA(".csv"));
+}
+
+/* The loop ends with 1 when the runtime API says so. */
+static void each_allocation_of_the_runtime_loop_may_fail(void **state)
+{
+    (void)state;
+    char api[40];
+    snprintf(api, sizeof api, "127.0.0.1:%d", runtime_port);
+    setenv("AWS_LAMBDA_RUNTIME_API", api, 1);
+    setenv("AWS_LAMBDA_LOG_FORMAT", "JSON", 1);
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "lambda", "live", NULL}, 1, NULL);
+    unsetenv("AWS_LAMBDA_RUNTIME_API");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -586,6 +636,8 @@ int main(void)
         cmocka_unit_test(each_allocation_of_a_run_that_tells_people_may_fail),
         cmocka_unit_test(each_allocation_of_doctor_may_fail),
         cmocka_unit_test(each_allocation_of_a_run_whose_secret_lies_at_aws_may_fail),
+        cmocka_unit_test(each_allocation_of_a_call_of_the_function_may_fail),
+        cmocka_unit_test(each_allocation_of_the_runtime_loop_may_fail),
         cmocka_unit_test(each_allocation_of_a_run_to_a_bucket_may_fail),
         cmocka_unit_test(each_allocation_of_a_bucket_as_a_store_may_fail),
     };
