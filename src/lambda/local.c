@@ -150,6 +150,13 @@ static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status, const c
     return respond(c, status, r);
 }
 
+static enum MHD_Result too_large(struct MHD_Connection *c, size_t most)
+{
+    char why[100];
+    snprintf(why, sizeof why, "the event is too large; Lambda takes %zu bytes at most", most);
+    return refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, "RequestTooLargeException", why);
+}
+
 /* ---- requests ---- */
 
 /* /2015-03-31/functions/NAME/invocations, with the name that this function has. */
@@ -174,6 +181,7 @@ static bool is_json(const char *text, size_t len, struct lp_err *err)
 
 static enum MHD_Result put_off(struct local *l, struct MHD_Connection *c, struct request *q)
 {
+    if (q->body.len > LP_EVENT_BYTES) return too_large(c, LP_EVENT_BYTES);
     if (l->waiting_count == WAITING_EVENTS)
         return refuse(c, MHD_HTTP_TOO_MANY_REQUESTS, "TooManyRequestsException", "too many events wait already");
     struct waiting *w = &l->waiting[l->waiting_count];
@@ -204,18 +212,12 @@ static enum MHD_Result call_now(struct local *l, struct MHD_Connection *c, const
     return respond(c, MHD_HTTP_OK, r);
 }
 
-static enum MHD_Result too_large(struct MHD_Connection *c)
-{
-    return refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, "RequestTooLargeException",
-                  "the event is too large; Lambda takes 6291456 bytes at most");
-}
-
 static enum MHD_Result serve(struct local *l, struct MHD_Connection *c, struct request *q)
 {
     struct lp_err err;
     char why[600];
     const char *kind = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "X-Amz-Invocation-Type");
-    if (q->body.failed == LP_LIMIT) return too_large(c);
+    if (q->body.failed == LP_LIMIT) return too_large(c, REQUEST_BYTES);
     if (q->body.failed) return MHD_NO;
     if (!is_json(lp_buf_text(&q->body), q->body.len, &err)) {
         snprintf(why, sizeof why, "Could not parse request body into json: %.500s", err.text);
@@ -232,15 +234,16 @@ static enum MHD_Result serve(struct local *l, struct MHD_Connection *c, struct r
 static enum MHD_Result meet(struct local *l, struct MHD_Connection *c, const char *path, const char *method,
                             void **state)
 {
-    char why[300];
     const char *length = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
-    if (!is_here(l->f, path)) {
-        snprintf(why, sizeof why, "Function not found: the one that is here answers at " LP_LOCAL_PATH);
-        return refuse(c, MHD_HTTP_NOT_FOUND, "ResourceNotFoundException", why);
-    }
+    /* Any page in a browser on this machine can send requests here, and its browser says so. */
+    if (MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin"))
+        return refuse(c, MHD_HTTP_FORBIDDEN, "AccessDeniedException", "a page in a browser may not call the function");
+    if (!is_here(l->f, path))
+        return refuse(c, MHD_HTTP_NOT_FOUND, "ResourceNotFoundException",
+                      "Function not found: the one that is here answers at " LP_LOCAL_PATH);
     if (strcmp(method, "POST") != 0)
         return refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "MethodNotAllowedException", "an event is sent by POST");
-    if (length && strtoull(length, NULL, 10) > REQUEST_BYTES) return too_large(c);
+    if (length && strtoull(length, NULL, 10) > REQUEST_BYTES) return too_large(c, REQUEST_BYTES);
     struct request *q = calloc(1, sizeof *q);
     if (!q) return MHD_NO;
     lp_buf_init(&q->body, REQUEST_BYTES + 1);

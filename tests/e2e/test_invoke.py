@@ -100,6 +100,8 @@ def test_an_event_that_nobody_waits_for_is_run_afterwards(program, server, local
     ({"body": b"{"}, 400, "InvalidRequestContentException"), ({"body": b"\xff"}, 400, "InvalidRequestContentException"),
     ({"body": b"\0"}, 400, "InvalidRequestContentException"), ({"body": b"[" * 100000}, 400, "InvalidRequestContentException"),
     ({"body": b'"' + b"x" * (6 << 20) + b'"'}, 413, "RequestTooLargeException"),
+    ({"body": b" " * (2 << 20), "headers": {"X-Amz-Invocation-Type": "Event"}}, 413, "RequestTooLargeException"),
+    ({"headers": {"Origin": "https://example.com"}}, 403, "AccessDeniedException"), ({"headers": {"Origin": "null"}}, 403, "AccessDeniedException"),
     ({"headers": {"X-Amz-Invocation-Type": "Never"}}, 400, "InvalidParameterValueException")])
 def test_what_is_no_call_gets_lambdas_own_errors_and_the_next_call_works(program, server, local, options, status, kind):
     program.pipeline(server.url())
