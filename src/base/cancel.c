@@ -12,6 +12,7 @@ static volatile sig_atomic_t asked, count; /* the last signal; how many there we
 static int outlived;                       /* so many of them do not cut off what is done */
 static volatile int64_t asked_us;          /* when the last signal came */
 static int64_t soft_limit_us, hard_limit_us;
+static bool was_over;
 static bool winding_up; /* the hard limit counts */
 
 static void note(int number)
@@ -50,7 +51,7 @@ void lp_cancel_at(int64_t soft_us, int64_t hard_us)
     soft_limit_us = soft_us;
     hard_limit_us = hard_us;
     outlived = 0;
-    winding_up = false;
+    winding_up = was_over = false;
 }
 
 void lp_cancel_wind_up(void)
@@ -74,6 +75,17 @@ int64_t lp_cancel_bound(int64_t wait_us)
     return wait_us < 0 || left_us < wait_us ? left_us : wait_us;
 }
 
+enum lp_code lp_cancel_over(struct lp_err *err, const char *more)
+{
+    was_over = true;
+    return lp_fail(err, LP_LIMIT, "the time of this invocation is over%s", more);
+}
+
+bool lp_cancel_was_over(void)
+{
+    return was_over;
+}
+
 enum lp_code lp_cancel_check(struct lp_err *err)
 {
     if (count > outlived)
@@ -81,8 +93,7 @@ enum lp_code lp_cancel_check(struct lp_err *err)
                        asked == SIGINT    ? "Ctrl-C"
                        : asked == SIGTERM ? "SIGTERM"
                                           : "SIGHUP");
-    if (lp_cancel_bound(-1)) return LP_OK;
-    return lp_fail(err, LP_LIMIT, "the time of this invocation is over");
+    return lp_cancel_bound(-1) ? LP_OK : lp_cancel_over(err, "");
 }
 
 void lp_cancel_end_process(void)

@@ -28,6 +28,10 @@ void lp_cancel_wind_up(void);
 void lp_cancel_heed(void);
 /* LP_OK, LP_CANCELLED after a signal, or LP_LIMIT when the time is over. */
 enum lp_code lp_cancel_check(struct lp_err *err) LP_CHECKED;
+/* What lp_cancel_check says once the time is over, with more behind it; for those who see beforehand that it will not do. */
+enum lp_code lp_cancel_over(struct lp_err *err, const char *more) LP_CHECKED;
+/* Has anybody been told so since lp_cancel_at? */
+bool lp_cancel_was_over(void);
 /* How much of a wait (in microseconds, below 0: without a limit) the time that is left allows. */
 int64_t lp_cancel_bound(int64_t wait_us);
 /* Ends the process by the signal that asked; returns when none did. */

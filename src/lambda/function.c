@@ -30,20 +30,18 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Sets the time that this call has; returns when the run's own is over, INT64_MAX without a deadline. */
-static int64_t begin_time(const struct lp_call *call)
+static void begin_time(const struct lp_call *call)
 {
-    if (!call->deadline_us) return INT64_MAX;
+    if (!call->deadline_us) return;
     int64_t left_us = call->deadline_us - lp_clock_now_us(), now_us = lp_clock_monotonic_us();
     if (left_us < 0) left_us = 0;
-    int64_t soft_us = now_us + left_us - smaller(WIND_UP_US, left_us / 4);
-    lp_cancel_at(soft_us, now_us + left_us - smaller(ANSWER_US, left_us / 8));
-    return soft_us;
+    lp_cancel_at(now_us + left_us - smaller(WIND_UP_US, left_us / 4),
+                 now_us + left_us - smaller(ANSWER_US, left_us / 8));
 }
 
-static const char *error_type(enum lp_code code, bool time_over)
+static const char *error_type(enum lp_code code)
 {
-    if (code == LP_LIMIT && time_over) return "Function.TimeOver";
+    if (code == LP_LIMIT && lp_cancel_was_over()) return "Function.TimeOver";
     switch (code) {
     case LP_GATE: return "Function.GateRefused";
     case LP_LOCKED: return "Function.SlotLocked";
@@ -80,8 +78,8 @@ static enum lp_code read_event(const struct lp_function *f, const struct lp_call
                    f->pipeline.sink.to);
 }
 
-static void run(struct lp_function *f, const struct lp_event *event, int64_t soft_us, struct lp_record *rec,
-                struct lp_outcome *out, struct lp_err *err)
+static void run(struct lp_function *f, const struct lp_event *event, struct lp_record *rec, struct lp_outcome *out,
+                struct lp_err *err)
 {
     bool debug = lp_log_wants(f->log, LP_LOG_DEBUG);
     const struct lp_run_options o = {.slot_us = event->slot_us,
@@ -97,7 +95,7 @@ static void run(struct lp_function *f, const struct lp_event *event, int64_t sof
     out->code = lp_run(&f->pipeline, &o, rec, err);
     lp_source_release(&f->pipeline.source); /* its secret is read anew by the next call */
     out->partial = !out->code && rec->status == LP_RUN_PARTIAL;
-    if (out->code) out->error_type = error_type(out->code, lp_clock_monotonic_us() >= soft_us);
+    if (out->code) out->error_type = error_type(out->code);
 }
 
 void lp_function_call(struct lp_function *f, const struct lp_call *call, struct lp_outcome *out)
@@ -107,10 +105,10 @@ void lp_function_call(struct lp_function *f, const struct lp_call *call, struct 
     struct lp_err err = {0};
     *out = (struct lp_outcome){.body.max_bytes = LP_ANSWER_BYTES};
     lp_log_set_request(f->log, call->request_id);
-    int64_t soft_us = begin_time(call);
+    begin_time(call);
     out->code = read_event(f, call, &event, &err);
     if (out->code) out->error_type = out->code == LP_NOMEM ? "Function.OutOfMemory" : "Function.EventInvalid";
-    else run(f, &event, soft_us, &rec, out, &err);
+    else run(f, &event, &rec, out, &err);
     lp_cancel_at(0, 0);
     lp_report_log(f, &rec, out, &err);
     lp_report_answer(&rec, call->request_id, out, &err);

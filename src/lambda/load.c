@@ -13,7 +13,7 @@
 struct there {
     char *names[NAMES_MAX];
     size_t count;
-    bool more;
+    bool more, starved;
 };
 
 static const char *ending_of(const char *name)
@@ -40,6 +40,7 @@ static void list(const char *folder, struct there *t)
         if (t->count == NAMES_MAX) break;
         char *name = strndup(e->d_name, (size_t)(end - e->d_name));
         if (name) t->names[t->count++] = name;
+        else t->starved = true;
     }
     if (d) closedir(d);
 }
@@ -60,7 +61,7 @@ static bool try_file(const char *folder, const char *name, const char *ending, s
     lp_buf_clear(path);
     if (folder && *name != '/') lp_buf_printf(path, "%s/", folder);
     lp_buf_printf(path, "%s%s", name, ending);
-    return access(lp_buf_text(path), F_OK) == 0;
+    return path->failed || access(lp_buf_text(path), F_OK) == 0; /* a failure is told by who uses the path */
 }
 
 static bool find_file(const char *handler, struct lp_buf *path)
@@ -105,7 +106,9 @@ enum lp_code lp_function_find(const char *handler, struct lp_buf *path, struct l
     if (task_root()) list(task_root(), &t);
     list(".", &t);
     qsort(t.names, t.count, sizeof *t.names, compare);
-    if (handler || t.count != 1 || !find_file(t.names[0], path)) code = name_those(handler, &t, err);
+    if (t.starved) code = lp_nomem(err);
+    else if (handler || t.count != 1 || !find_file(t.names[0], path)) code = name_those(handler, &t, err);
+    else code = lp_buf_code(path, "the pipeline's name", err);
     for (size_t i = 0; i < t.count; i++) free(t.names[i]);
     return code;
 }

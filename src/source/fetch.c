@@ -371,7 +371,7 @@ static enum lp_code send_new(struct lp_fetch *f, int64_t *wait_us, struct lp_err
         if (!f->item_ready) LP_TRY(ready_item(f, err));
         if (f->items_over) return LP_OK;
         if (lp_clock_monotonic_us() >= f->until_us)
-            return lp_fail(err, LP_LIMIT, "the time of this invocation is over, and not all items were asked yet");
+            return lp_cancel_over(err, ", and not all items were asked yet");
         int64_t rate_us = rate_wait_us(f);
         if (rate_us) {
             earlier(wait_us, rate_us);

@@ -208,7 +208,7 @@ def test_an_item_that_does_not_answer_in_the_time_of_the_call_fails_alone(progra
 
 
 def test_a_run_ends_before_its_deadline_with_record_notice_and_error(program, server, api):
-    server.script("New York", behaviours.stall_before_header())
+    server.script("New York", behaviours.stall_before_header(), behaviours.ok())
     program.pipeline(server.url(), source={"limit": {"total": "60s", "at_once": 1}, "retry": {"deadline": "5m"}},
                      notify={"when": ["failure"], "to": ["stderr"]})
     began = time.time()
