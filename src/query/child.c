@@ -180,10 +180,10 @@ static enum lp_code put_an_end(const struct lp_child *c, const struct started *s
 /* Until it has ended, or its output is not wanted any more, or its time is over. */
 static enum lp_code attend(const struct lp_child *c, struct started *s, struct lp_err *err)
 {
-    bool open = true, passed_on = false;
+    bool open = c->take, passed_on = false;
     int64_t until_us = c->limit_ms ? after_ms(c->limit_ms) : INT64_MAX;
-    while (open) {
-        struct pollfd p = {.fd = c->take ? s->out[0] : s->life[0], .events = POLLIN};
+    for (;;) {
+        struct pollfd p = {.fd = open ? s->out[0] : s->life[0], .events = POLLIN};
         int signal_asked = c->terminal ? 0 : lp_cancel_signal();
         if (signal_asked && !passed_on) {
             kill(s->pid, signal_asked);
@@ -194,14 +194,13 @@ static enum lp_code attend(const struct lp_child *c, struct started *s, struct l
         int ready = poll(&p, 1, GLANCE_MS);
         if (ready < 0 && errno != EINTR) return lp_fail_errno(err, "waiting for DuckDB's shell");
         if (ready <= 0) continue;
-        if (!c->take) return LP_OK;
+        if (!open) return LP_OK;
         enum lp_code code = take_piece(c, s, &open, err);
         if (code) {
-            kill(s->pid, SIGTERM);
+            kill(s->pid, SIGKILL); /* one that ignores a gentler signal would be waited for without end */
             return code;
         }
     }
-    return LP_OK;
 }
 
 static enum lp_code judge(const struct lp_child *c, int state, struct lp_err *err)

@@ -8,6 +8,7 @@
 
 #include "base/cancel.h"
 #include "base/file.h"
+#include "lake/store_s3.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -91,8 +92,9 @@ static enum lp_code look_in_s3(const struct duckdb *d, const struct lp_lake_tabl
 {
     LP_AUTO(lp_listing) listing = {0};
     LP_AUTO(lp_buf) prefix = {.max_bytes = LP_STORE_KEY_BYTES};
-    if (!t->one_file) lp_buf_printf(&prefix, "%s/", t->location);
-    LP_TRY(d->o.store->ops->list(d->o.store, lp_buf_text(&prefix), "", &listing, err));
+    lp_lake_table_put_prefix(t, &prefix);
+    LP_TRY(lp_buf_code(&prefix, "a table's place", err));
+    LP_TRY(lp_s3_list(d->o.store, lp_buf_text(&prefix), "", &listing, err));
     for (size_t i = 0; i < listing.count && !state->has_files; i++)
         state->has_files = lp_lake_table_owns(t, d->o.where, listing.list[i].key);
     state->may_be_narrow = !t->one_file && t->columns[t->column_count - 1].nullable;

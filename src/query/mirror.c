@@ -82,10 +82,9 @@ static enum lp_code list_tables(struct fetch *f, const struct lp_tables *tables,
 {
     for (size_t i = 0; i < tables->count; i++) {
         LP_AUTO(lp_buf) prefix = {.max_bytes = LP_STORE_KEY_BYTES};
-        const char *slash = strrchr(tables->list[i].location, '/');
-        if (!tables->list[i].one_file) lp_buf_printf(&prefix, "%s/", tables->list[i].location);
-        else if (slash) lp_buf_put(&prefix, tables->list[i].location, (size_t)(slash + 1 - tables->list[i].location));
-        LP_TRY(f->store->store.ops->list(&f->store->store, lp_buf_text(&prefix), "", &f->listing, err));
+        lp_lake_table_put_prefix(&tables->list[i], &prefix);
+        LP_TRY(lp_buf_code(&prefix, "a table's place", err));
+        LP_TRY(lp_s3_list(&f->store->store, lp_buf_text(&prefix), "", &f->listing, err));
     }
     return LP_OK;
 }
@@ -204,8 +203,11 @@ static enum lp_code fetch_file(struct fetch *f, struct wanted *w, struct lp_err 
 
 static enum lp_code fetch_missing(struct fetch *f, struct lp_err *err)
 {
-    for (size_t i = 0; i < f->count; i++) /* Used now: what was not used for longest goes first. */
-        if (utimensat(f->objects, f->list[i].name, NULL, 0) != 0) LP_TRY(fetch_file(f, &f->list[i], err));
+    for (size_t i = 0; i < f->count; i++) {
+        /* Used now: what was not used for longest goes first. Without an ETag nobody knows whether it still is the same. */
+        bool known = *f->list[i].object->version;
+        if (!known || utimensat(f->objects, f->list[i].name, NULL, 0) != 0) LP_TRY(fetch_file(f, &f->list[i], err));
+    }
     while (f->running) LP_TRY(finish_piece(f, err));
     return LP_OK;
 }

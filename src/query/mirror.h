@@ -1,7 +1,7 @@
 /* mirror.h — a lake in S3 brought here, as far as a question needs it.
  * Model:   the objects of the tables asked for are fetched, pieces side by side, into a cache that knows them by address
  *          and ETag; a folder of hard links to them then looks like the lake. An object that is there already is not
- *          fetched again. Whoever removes from the cache takes nothing away from a question under way: its links keep
+ *          fetched again, unless its server names no ETag. Whoever removes from the cache takes nothing away from a question under way: its links keep
  *          the bytes. Files appear whole or not at all, so that questions may run side by side.
  * Owns:    the folder of links, until release. The cache stays, up to LP_MIRROR_CACHE_BYTES; what was not used for longest
  *          goes first.

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define LOAD_MS 30000
+
 static enum lp_code ignore(void *who, const char *bytes, size_t len, struct lp_err *err)
 {
     (void)who, (void)bytes, (void)len, (void)err;
@@ -23,7 +25,8 @@ static bool can_load(const char *duckdb, const char *extension, struct lp_buf *l
     lp_sql_put_text(extension, load);
     lp_buf_puts(load, ";\n");
     struct lp_child c = {
-        .program = duckdb, .arguments = arguments, .texts = {NULL, lp_buf_text(load)}, .take = ignore, .silent = true};
+        .program = duckdb, .arguments = arguments, .texts = {NULL, lp_buf_text(load)}, .take = ignore, .silent = true,
+        .limit_ms = LOAD_MS};
     return !load->failed && access(extension, R_OK) == 0 && lp_child_run(&c, &ignored) == LP_OK;
 }
 

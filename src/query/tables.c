@@ -82,6 +82,11 @@ bool lp_where_fits(const struct lp_where *w, const char *partition, const char *
     return fits(lp_where_of(w, partition), value, len);
 }
 
+void lp_lake_table_put_prefix(const struct lp_lake_table *t, struct lp_buf *out)
+{
+    lp_buf_printf(out, t->one_file ? "%s" : "%s/", t->location);
+}
+
 /* One folder "name=…/" per partition, then a file: exactly so deep, so that what lies elsewhere is not read. */
 bool lp_lake_table_owns(const struct lp_lake_table *t, const struct lp_where *where, const char *key)
 {

@@ -60,6 +60,8 @@ enum lp_code lp_tables_named(const struct lp_tables *t, const char *sql, struct 
                              struct lp_err *err) LP_CHECKED;
 /* Is there another table of this name in another database? */
 bool lp_tables_is_ambiguous(const struct lp_tables *t, size_t index);
+/* What the keys of its files begin with in a bucket. */
+void lp_lake_table_put_prefix(const struct lp_lake_table *t, struct lp_buf *out);
 /* Does the key name one of the table's files, in a partition that is wanted? where may be NULL. */
 bool lp_lake_table_owns(const struct lp_lake_table *t, const struct lp_where *where, const char *key);
 /* ".csv" or ".parquet" */

@@ -495,7 +495,7 @@ def test_the_shell_is_found_where_it_is_installed_or_on_path_else_the_remedy_is_
     assert run_alone(program, alone, "/usr/bin:/bin", *words).stdout == "n\n1\n"
 
 
-@pytest.mark.parametrize("says, quoted", [("exec sleep 300", '""'), ("echo 'v1.1.3 19864453f7'", '"v1.1.3 19864453f7"'), ("yes v1.9", '""'),
+@pytest.mark.parametrize("says, quoted", [("exec sleep 300", '""'), ("exec sleep 300 >/dev/null", '""'), ("echo 'v1.1.3 19864453f7'", '"v1.1.3 19864453f7"'), ("yes v1.9", '""'),
                                           ("exit 3", '""')])
 def test_what_is_called_duckdb_and_is_none_ends_soon_and_is_told_on_one_line(program, lake, alone, says, quoted):
     lake.table("db", "t", {"n": "bigint"}, [[1]])
@@ -504,6 +504,39 @@ def test_what_is_called_duckdb_and_is_none_ends_soon_and_is_told_on_one_line(pro
     done = run_alone(program, alone, f"/usr/bin:/bin:{program.folder}", "from t", "--to", str(lake.folder))
     assert done.returncode == FAILED and done.stdout == "" and len(done.stderr.splitlines()) == 1
     assert "is not DuckDB 1.2 or newer" in done.stderr and quoted in done.stderr and "scripts/deps" in done.stderr
+
+
+def stubborn(program, does):
+    """A shell that will not end by itself, nor on a signal that can be ignored."""
+    (program.folder / "duckdb").write_text("#!/bin/sh\ncase $* in *version*) echo v1.5.0; exit;; esac\n"
+                                           f"trap '' INT TERM PIPE\n{does}\nwhile :; do /bin/sleep 1; done\n")
+    (program.folder / "duckdb").chmod(0o755)
+    return program.environment({"PATH": str(program.folder)})
+
+
+def test_a_shell_that_will_not_end_is_ended_when_nobody_reads_its_answer_any_more(program, lake, alone):
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    env = stubborn(program, "echo begun\n/bin/sleep 0.5\necho more")
+    with subprocess.Popen([alone / "lambda-pipeline", "query", "from t", "--to", lake.folder], stdout=subprocess.PIPE, env=env) as running:
+        try:
+            assert running.stdout.readline() == b"begun\n"
+            running.stdout.close()
+            assert running.wait(20) == OK
+        finally:
+            running.kill()
+
+
+def test_a_shell_that_says_no_more_and_will_not_end_hears_of_a_signal_and_is_ended(program, lake, alone):
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    env = stubborn(program, "echo begun\nexec >/dev/null")
+    with subprocess.Popen([alone / "lambda-pipeline", "query", "from t", "--to", lake.folder], stdout=subprocess.PIPE, env=env) as running:
+        try:
+            assert running.stdout.readline() == b"begun\n"
+            time.sleep(0.5)
+            running.terminate()
+            assert running.wait(20) == -signal.SIGTERM
+        finally:
+            running.kill()
 
 
 def test_a_shell_that_will_not_end_on_a_signal_is_ended(program, lake, alone):

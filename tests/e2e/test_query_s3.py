@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -118,6 +119,42 @@ def test_what_s3_refuses_is_told(ask, aws, bucket):
     assert "no-such" in ask("from t", "s3://no-such", status=FAILED).stderr
     denied = aws.user([{"Effect": "Deny", "Action": "*", "Resource": "*"}])
     assert "AccessDenied" in ask("from t", f"s3://{bucket}/a b", status=FAILED, env=aws.env_of(denied)).stderr
+
+
+@pytest.mark.parametrize("way", ["fetched"])
+def test_what_a_server_without_etags_gave_is_fetched_anew(ask, aws, bucket, monkeypatch):
+    whole = aws.proxy.carry_out
+
+    def without_etags(exchange):
+        answer = whole(exchange)
+        if not isinstance(answer, tuple):
+            return answer
+        status, headers, body = answer
+        body = re.sub(rb"<ETag>[^<]*</ETag>", b"", body)
+        headers = [(name, str(len(body)) if name.lower() == "content-length" else value) for name, value in headers if name.lower() != "etag"]
+        return status, headers, body
+
+    monkeypatch.setattr(aws.proxy, "carry_out", without_etags)
+    assert rows(ask("select sum(n) from t", f"s3://{bucket}/a b")) == [["6"]]
+    file = next(it for it in aws.objects(bucket) if it.startswith("a b/t/dt=2012-10-02/") and it.endswith(".csv"))
+    before = aws.client("s3").get_object(Bucket=bucket, Key=file)["Body"].read()
+    after = before.replace(b"3", b"8")
+    assert after != before and len(after) == len(before)
+    aws.client("s3").put_object(Bucket=bucket, Key=file, Body=after)
+    assert rows(ask("select sum(n) from t", f"s3://{bucket}/a b")) == [["11"]]
+
+
+def test_a_table_that_is_one_file_costs_no_list_of_the_whole_bucket(ask, aws, program):
+    lake = Lake(program.lake)
+    lake.table("db", "one", {"n": "bigint"}, [[1], [2]], location="one.csv")
+    name = aws.bucket()
+    upload(aws, name, program.lake)
+    for i in range(3):
+        aws.client("s3").put_object(Bucket=name, Key=f"other/{i}.csv", Body=b"x")
+    aws.proxy.calls.clear()
+    assert rows(ask("select sum(n) from one", f"s3://{name}")) == [["3"]]
+    prefixes = {call.request.query.get("prefix") for call in aws.proxy.calls if call.operation.startswith("ListObjects") and "prefix" in call.request.query}
+    assert "" not in prefixes and "one.csv" in prefixes
 
 
 @pytest.mark.parametrize("way", ["fetched"])
