@@ -14,6 +14,7 @@
 #define LONGEST_WAIT_MS 5000
 #define MOST_SQL_BYTES  ((size_t)262144)
 #define PRIMARY         "primary"
+#define STOP_MS         5000 /* nobody waits long for what they do not want any more */
 #define ANSWER_BYTES    ((size_t)64 << 20)
 
 struct athena {
@@ -25,7 +26,7 @@ struct athena {
     bool dml, ddl;
 };
 
-enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const struct lp_buf *body,
+enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const struct lp_buf *body, int64_t limit_ms,
                             struct lp_arena *arena, json_t **answer, struct lp_err *err)
 {
     char target[80];
@@ -35,7 +36,9 @@ enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const str
     struct lp_aws_request q = {.service = "athena",
                                .target = target,
                                .body = lp_buf_text(body),
-                               .body_len = body->len};
+                               .body_len = body->len,
+                               .total_ms = limit_ms,
+                               .within_ms = limit_ms};
     enum lp_code code = lp_aws_call(aws, &q, &reply, err);
     lp_arena_reset(arena);
     if (!code) code = lp_json_parse(arena, lp_buf_text(&reply.body), reply.body.len, answer, err);
@@ -47,7 +50,7 @@ enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const str
 static enum lp_code call(struct athena *a, const char *operation, const struct lp_buf *body, json_t **answer,
                          struct lp_err *err)
 {
-    return lp_athena_call(a->o.aws, operation, body, &a->arena, answer, err);
+    return lp_athena_call(a->o.aws, operation, body, 0, &a->arena, answer, err);
 }
 
 static const char *text_at(const json_t *it, const char *first, const char *second, const char *third)
@@ -127,25 +130,12 @@ static void put_start(const struct athena *a, const char *sql, size_t len, const
     lp_json_close(&w, '}');
 }
 
-static enum lp_code start(struct athena *a, const char *sql, struct lp_err *err)
+static bool keep_id(struct athena *a, const json_t *answer)
 {
-    LP_AUTO(lp_buf) body = {0};
-    json_t *answer;
-    char token[40];
-    size_t len = strlen(sql);
-    while (len && strchr(" \t\r\n;", sql[len - 1])) len--;
-    if (!len) return lp_fail(err, LP_USAGE, "the SQL is empty");
-    if (len > MOST_SQL_BYTES)
-        return lp_fail(err, LP_USAGE, "the SQL has %zu bytes; Athena takes at most %zu", len, MOST_SQL_BYTES);
-    LP_TRY(make_token(a, sql, len, token, err));
-    put_start(a, sql, len, token, &body);
-    enum lp_code code = call(a, "StartQueryExecution", &body, &answer, err);
-    if (code) return lp_wrap(err, code, "Athena did not take the question");
     const char *id = text_at(answer, "QueryExecutionId", NULL, NULL);
-    if (!id || !*id || strlen(id) >= sizeof a->id)
-        return lp_fail(err, LP_REMOTE, "Athena named no execution of the question");
+    if (!id || !*id || strlen(id) >= sizeof a->id) return false;
     snprintf(a->id, sizeof a->id, "%s", id);
-    return LP_OK;
+    return true;
 }
 
 static void put_id(const struct athena *a, struct lp_buf *body)
@@ -164,8 +154,39 @@ static void stop(struct athena *a)
     json_t *answer;
     put_id(a, &body);
     lp_cancel_wind_up();
-    (void)!lp_athena_call(a->o.aws, "StopQueryExecution", &body, &a->arena, &answer, &ignored);
+    (void)!lp_athena_call(a->o.aws, "StopQueryExecution", &body, STOP_MS, &a->arena, &answer, &ignored);
     lp_cancel_heed();
+}
+
+/* Stopped while Athena took the question: asked once more with the same token it starts nothing new, and says what it calls
+ * the one that it may have begun. */
+static void stop_unnamed(struct athena *a, const struct lp_buf *start_body)
+{
+    struct lp_err ignored;
+    json_t *answer;
+    lp_cancel_wind_up();
+    enum lp_code code =
+        lp_athena_call(a->o.aws, "StartQueryExecution", start_body, STOP_MS, &a->arena, &answer, &ignored);
+    lp_cancel_heed();
+    if (!code && keep_id(a, answer)) stop(a);
+}
+
+static enum lp_code start(struct athena *a, const char *sql, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) body = {0};
+    json_t *answer;
+    char token[40];
+    size_t len = strlen(sql);
+    while (len && strchr(" \t\r\n;", sql[len - 1])) len--;
+    if (!len) return lp_fail(err, LP_USAGE, "the SQL is empty");
+    if (len > MOST_SQL_BYTES)
+        return lp_fail(err, LP_USAGE, "the SQL has %zu bytes; Athena takes at most %zu", len, MOST_SQL_BYTES);
+    LP_TRY(make_token(a, sql, len, token, err));
+    put_start(a, sql, len, token, &body);
+    enum lp_code code = call(a, "StartQueryExecution", &body, &answer, err);
+    if (code == LP_CANCELLED) stop_unnamed(a, &body);
+    if (code) return lp_wrap(err, code, "Athena did not take the question");
+    return keep_id(a, answer) ? LP_OK : lp_fail(err, LP_REMOTE, "Athena named no execution of the question");
 }
 
 /* ---- waiting ---- */

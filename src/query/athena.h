@@ -46,8 +46,8 @@ struct lp_athena_answer {
 };
 /* athena_rows.c */
 enum lp_code lp_athena_put_rows(const struct lp_athena_answer *a, struct lp_err *err) LP_CHECKED;
-/* One call; the answer's JSON lies in the arena, which is reset first. */
-enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const struct lp_buf *body,
+/* One call, within limit_ms unless that is 0; the answer's JSON lies in the arena, which is reset first. */
+enum lp_code lp_athena_call(struct lp_aws *aws, const char *operation, const struct lp_buf *body, int64_t limit_ms,
                             struct lp_arena *arena, json_t **answer, struct lp_err *err) LP_CHECKED;
 
 #endif

@@ -87,7 +87,7 @@ static enum lp_code get_page(struct reading *r, json_t **answer, struct lp_err *
     lp_json_int(&w, "MaxResults", PAGE_ROWS);
     if (r->token.len) lp_json_text(&w, "NextToken", lp_buf_text(&r->token));
     lp_json_close(&w, '}');
-    LP_TRY(lp_athena_call(r->a->aws, "GetQueryResults", &body, &r->page, answer, err));
+    LP_TRY(lp_athena_call(r->a->aws, "GetQueryResults", &body, 0, &r->page, answer, err));
     const char *token = json_string_value(json_object_get(*answer, "NextToken"));
     lp_buf_clear(&r->token);
     if (token) lp_buf_puts(&r->token, token);

@@ -230,6 +230,18 @@ def test_ctrl_c_stops_the_question_at_athena_too(program, aws, athena):
     assert athena.bodies("StopQueryExecution") == [{"QueryExecutionId": "e-1"}]
 
 
+def test_ctrl_c_while_athena_takes_the_question_stops_it_too(program, aws, athena):
+    athena.say("StartQueryExecution", json_answer({"QueryExecutionId": "e-1"}, delay=1))
+    running = program.start("query", "select 1", "--athena", env={**aws.env, **athena.env})
+    until = time.monotonic() + 10
+    while not athena.bodies("StartQueryExecution") and time.monotonic() < until:
+        time.sleep(0.02)
+    running.signal(signal.SIGINT)
+    assert running.finish().status == -signal.SIGINT
+    assert len({body["ClientRequestToken"] for body in athena.bodies("StartQueryExecution")}) == 1
+    assert athena.bodies("StopQueryExecution") == [{"QueryExecutionId": "e-1"}]
+
+
 def test_a_question_that_cannot_be_watched_any_more_is_stopped(athena, ask):
     athena.say("GetQueryExecution", json_error(400, "AccessDeniedException", "no"))
     ask("select 1", status=FAILED, env=athena.env)

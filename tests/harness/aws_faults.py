@@ -36,9 +36,9 @@ def json_error(status, kind, message="as told", **members):
     return Reply(status, content, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": REQUEST_ID})
 
 
-def json_answer(value, status=200):
+def json_answer(value, status=200, **options):
     return Reply(status, json.dumps(value).encode(),
-                 {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": REQUEST_ID})
+                 {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": REQUEST_ID}, **options)
 
 
 def query_error(status, code, message="as told", kind="Sender"):
