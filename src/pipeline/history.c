@@ -105,7 +105,7 @@ enum lp_code lp_history_read(struct lp_store *store, const struct lp_layout *l, 
     *out = (struct lp_history){.worked_us = INT64_MIN};
     LP_TRY(read_verdict(store, k.own, &here, err));
     if (here == WORKED || here == FAILED) {
-        h.recovers = here == FAILED;
+        h.recovers = h.failed_here = here == FAILED;
         k.success_over = true;
     }
     /* Mostly the last days tell; a folder of years is listed only when they do not. */

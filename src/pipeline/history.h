@@ -19,6 +19,7 @@ struct lp_history {
     /* A success of this slot is the first after a failure: this slot's own earlier record, else the last one before it
      * that is not partial, says failed. */
     bool recovers;
+    bool failed_here;       /* this slot's own earlier record says failed */
     uint64_t failed_in_row; /* slots directly before this one */
     bool failed_more;       /* at least so many */
     int64_t worked_us;      /* the last slot before this one that worked; INT64_MIN: none is known */

@@ -116,7 +116,7 @@ void lp_run_tell(const struct lp_pipeline *p, const struct lp_run_options *o, co
                           .error = code ? why->text : NULL,
                           .history_known = h->known,
                           .failed_more = h->failed_more,
-                          .failed_in_row = h->failed_in_row + (code ? 1 : 0),
+                          .failed_in_row = h->failed_in_row + (code || h->failed_here ? 1 : 0),
                           .worked_us = h->worked_us,
                           .next_us = INT64_MIN};
     const struct lp_messenger_means means = {.folder = p->folder, .aws = o->aws, .say = o->say, .who = o->who_says};

@@ -90,6 +90,7 @@ def test_the_same_slot_run_again_after_its_failure_is_a_recovery_once(program, s
         assert [program.run(file).status for _ in range(2)] == [OK, OK]
         assert [told.message["Subject"] for told in post.mails] == [
             "weather works again: 5 records written (2012-10-01 18:00 UTC)"]
+        assert "\n  failed      1 time in a row before that\n" in post.mails[0].part("plain")
 
 
 def test_a_partial_run_names_what_failed(program, server):
