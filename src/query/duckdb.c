@@ -207,6 +207,15 @@ static enum lp_code take(void *who, const char *bytes, size_t len, struct lp_err
     return flush(a, err);
 }
 
+static enum lp_code check_unwritten(const struct duckdb *d, struct lp_err *err)
+{
+    if (!lp_mirror_was_written(&d->mirror)) return LP_OK;
+    return lp_fail(err, LP_USAGE,
+                   "SQL wrote beside what was fetched of %.600s, where nothing is kept; install DuckDB's httpfs extension, "
+                   "which writes to the bucket, or redirect the answer to a file",
+                   d->o.place);
+}
+
 /* The answer to SQL, through `a` unless it is a table on a terminal, which the shell draws to fit. It does not look whether
  * what it writes arrives; we do. */
 static enum lp_code run(struct duckdb *d, const char *sql, struct answer *a, struct lp_err *err)
@@ -235,6 +244,7 @@ static enum lp_code run(struct duckdb *d, const char *sql, struct answer *a, str
     enum lp_code code = lp_child_run(&c, err);
     if (code && a->closed) return LP_OK;
     LP_TRY(code);
+    LP_TRY(check_unwritten(d, err));
     lp_answer_end(&a->form, &a->out);
     code = flush(a, err);
     return code && a->closed ? LP_OK : code;
@@ -277,7 +287,8 @@ enum lp_code lp_query_duckdb_shell(struct lp_query *q, struct lp_err *err)
                          .network = d->in_s3,
                          .terminal = true,
                          .out_fd = STDOUT_FILENO};
-    return lp_child_run(&c, err);
+    LP_TRY(lp_child_run(&c, err));
+    return check_unwritten(d, err);
 }
 
 /* ---- the engine ---- */

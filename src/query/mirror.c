@@ -48,6 +48,18 @@ struct fetch {
     size_t first, running;
 };
 
+/* ---- objects and times ---- */
+
+/* SQL may write within its lake, and so into what the links lead to. An object that was fetched says of itself that it was
+ * changed in 1970; one that was written to says something else. When it was used is when it was last read. */
+static const struct timespec as_fetched[2] = {{.tv_nsec = UTIME_NOW}, {0}};
+static const struct timespec as_used[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+
+static bool was_written(const struct stat *st)
+{
+    return st->st_mtim.tv_sec || st->st_mtim.tv_nsec;
+}
+
 /* ---- what is wanted ---- */
 
 /* Address, ETag and size make the name: other bytes have another one. */
@@ -123,9 +135,10 @@ static enum lp_code begin_file(struct fetch *f, struct wanted *w, struct lp_err 
 
 static enum lp_code end_file(struct fetch *f, struct wanted *w, struct lp_err *err)
 {
-    bool synced = fdatasync(w->fd) == 0, closed = close(w->fd) == 0;
+    bool good = fdatasync(w->fd) == 0 && futimens(w->fd, as_fetched) == 0;
+    good = close(w->fd) == 0 && good;
     w->fd = -1;
-    if (!synced || !closed || renameat(f->objects, w->part, f->objects, w->name))
+    if (!good || renameat(f->objects, w->part, f->objects, w->name))
         return lp_fail_errno(err, "%s/" OBJECTS ": cannot be written", f->cache);
     f->mirror->fetched++;
     f->mirror->fetched_bytes += w->object->bytes;
@@ -201,13 +214,18 @@ static enum lp_code fetch_file(struct fetch *f, struct wanted *w, struct lp_err 
     return LP_OK;
 }
 
+/* Used now: what was not used for longest goes first. Without an ETag nobody knows whether it still is the same. */
+static bool is_kept(const struct fetch *f, const struct wanted *w)
+{
+    struct stat st;
+    return *w->object->version && fstatat(f->objects, w->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !was_written(&st) &&
+           (uint64_t)st.st_size == w->object->bytes && utimensat(f->objects, w->name, as_used, 0) == 0;
+}
+
 static enum lp_code fetch_missing(struct fetch *f, struct lp_err *err)
 {
-    for (size_t i = 0; i < f->count; i++) {
-        /* Used now: what was not used for longest goes first. Without an ETag nobody knows whether it still is the same. */
-        bool known = *f->list[i].object->version;
-        if (!known || utimensat(f->objects, f->list[i].name, NULL, 0) != 0) LP_TRY(fetch_file(f, &f->list[i], err));
-    }
+    for (size_t i = 0; i < f->count; i++)
+        if (!is_kept(f, &f->list[i])) LP_TRY(fetch_file(f, &f->list[i], err));
     while (f->running) LP_TRY(finish_piece(f, err));
     return LP_OK;
 }
@@ -299,7 +317,7 @@ static void make_room(int objects)
     for (const struct dirent *e; open && (e = readdir(open));) {
         struct stat st;
         if (fstatat(objects, e->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode)) continue;
-        if (*e->d_name == '.' && now - st.st_mtime > 86400) unlinkat(objects, e->d_name, 0);
+        if (*e->d_name == '.' && now - st.st_ctime > 86400) unlinkat(objects, e->d_name, 0);
         if (*e->d_name == '.' || strlen(e->d_name) >= sizeof list->name) continue;
         if (count == cap) {
             struct kept *more = reallocarray(list, cap ? cap * 2 : 256, sizeof *list);
@@ -308,7 +326,7 @@ static void make_room(int objects)
             cap = cap ? cap * 2 : 256;
         }
         struct kept *k = &list[count++];
-        *k = (struct kept){.used = st.st_mtim, .bytes = (uint64_t)st.st_size};
+        *k = (struct kept){.used = st.st_atim, .bytes = (uint64_t)st.st_size};
         memcpy(k->name, e->d_name, strlen(e->d_name) + 1);
         bytes += k->bytes;
     }
@@ -362,6 +380,17 @@ enum lp_code lp_mirror_make(struct lp_mirror *m, struct lp_store *s3, const stru
     if (!code) make_room(f.objects);
     fetch_release(&f);
     return code;
+}
+
+static int find_written(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)path, (void)ftw;
+    return type == FTW_F && was_written(st);
+}
+
+bool lp_mirror_was_written(const struct lp_mirror *m)
+{
+    return m->folder && nftw(m->folder, find_written, 16, FTW_PHYS) == 1;
 }
 
 void lp_mirror_release(struct lp_mirror *m)

@@ -23,6 +23,9 @@ struct lp_mirror {
 
 enum lp_code lp_mirror_make(struct lp_mirror *m, struct lp_store *s3, const struct lp_tables *tables,
                             const struct lp_where *where, const char *cache, struct lp_err *err) LP_CHECKED;
+/* Has SQL written into the folder? The bucket knows nothing of it, and release removes it; what the cache held of it is
+ * fetched anew next time. */
+bool lp_mirror_was_written(const struct lp_mirror *m);
 void lp_mirror_release(struct lp_mirror *m);
 
 #endif

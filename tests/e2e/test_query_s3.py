@@ -12,7 +12,7 @@ import pytest
 
 from harness import hiding
 from harness.lakes import Lake
-from harness.runner import FAILED, OK, ROOT
+from harness.runner import FAILED, OK, ROOT, USAGE
 
 
 @pytest.fixture(params=["extension", "fetched"])
@@ -155,6 +155,19 @@ def test_a_table_that_is_one_file_costs_no_list_of_the_whole_bucket(ask, aws, pr
     assert rows(ask("select sum(n) from one", f"s3://{name}")) == [["3"]]
     prefixes = {call.request.query.get("prefix") for call in aws.proxy.calls if call.operation.startswith("ListObjects") and "prefix" in call.request.query}
     assert "" not in prefixes and "one.csv" in prefixes
+
+
+@pytest.mark.parametrize("way", ["fetched"])
+@pytest.mark.parametrize("target", ["t/dt=2012-10-01/20121001T180000Z.csv", "t/new.csv"])
+@pytest.mark.parametrize("how", ["true", "false"])
+def test_what_sql_writes_where_nothing_is_kept_is_refused_and_harms_no_later_question(ask, aws, bucket, program, target, how):
+    place = f"s3://{bucket}/a b"
+    assert rows(ask("select sum(n) from t", place)) == [["6"]]
+    done = ask(f"copy (select 7 as n, 'y' as s) to '{target}' (use_tmp_file {how})", place, status=USAGE)
+    assert place in done.stderr and "httpfs" in done.stderr
+    done = ask("select sum(n) from t", place)
+    assert rows(done) == [["6"]] and len(gets(aws)) <= 3
+    assert not list((program.folder / "home/.cache/lambda-pipeline/views").iterdir())
 
 
 @pytest.mark.parametrize("way", ["fetched"])
