@@ -48,9 +48,10 @@ enum {
     LP_CMD_LAMBDA = 128,
     LP_CMD_INVOKE = 256,
     LP_CMD_TEMPLATE = 512,
-    LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_DOCTOR,
+    LP_CMD_MERGE = 1024,
+    LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE,
     LP_CMD_FUNCTION = LP_CMD_LAMBDA | LP_CMD_INVOKE,
-    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_FUNCTION, /* may call AWS */
+    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_FUNCTION, /* may call AWS */
     LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_TEMPLATE | LP_CMD_HELP
 };
 
@@ -84,6 +85,7 @@ int lp_cmd_query(struct lp_cli *c);
 int lp_cmd_doctor(struct lp_cli *c);
 int lp_cmd_invoke(struct lp_cli *c);
 int lp_cmd_lambda(struct lp_cli *c);
+int lp_cmd_merge(struct lp_cli *c);
 int lp_cmd_template(struct lp_cli *c);
 int lp_cmd_help(struct lp_cli *c);
 

@@ -31,6 +31,10 @@ const struct lp_command lp_commands[] = {
      "without leaving anything behind; what is missing is printed as a policy for IAM, ready to paste. A pipeline that needs "
      "nothing from AWS is told so.",
      LP_CMD_DOCTOR, 1, 1, lp_cmd_doctor},
+    {"merge", "FILE", "make the records of a slot's shards the one record of the slot",
+     "Where a slot was run in shards (--shard I/N, each wherever it likes), adds their records up and writes the slot's own. A "
+     "shard that left none is a failure in it.",
+     LP_CMD_MERGE, 1, 1, lp_cmd_merge},
     {"template", "FILE…", "write the CloudFormation template that runs pipelines on AWS",
      "Prints one template for all the files: bucket, topic, queue, and for each pipeline a function with its role, log, "
      "schedule and alarms, each with a comment on what it is for. ${NAME} as sink.to, as an element of notify.to or as "
@@ -74,6 +78,15 @@ static enum lp_code set_shard(struct lp_cli *c, const char *text, struct lp_err 
 {
     if (lp_shard_parse(text, &c->shard, &c->shards)) return LP_OK;
     return lp_fail(err, LP_USAGE, "--shard %.40s is no share; write I/N with I from 1 to N, like 3/16", text);
+}
+
+static enum lp_code set_shards(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    int64_t n;
+    if (!lp_int64_parse(text, strlen(text), &n) || n < 2 || n > 1000)
+        return lp_fail(err, LP_USAGE, "--shards %.40s is not a number of shares from 2 to 1,000", text);
+    c->shards = (uint64_t)n;
+    return LP_OK;
 }
 
 static enum lp_code set_replay(struct lp_cli *c, const char *text, struct lp_err *err)
@@ -189,8 +202,8 @@ SWITCH(version)
 
 const struct lp_option lp_options[] = {
     {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601; now, cut to the minute, when left out",
-     LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN, set_slot},
-    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_INVOKE, set_to},
+     LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_MERGE, set_slot},
+    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_INVOKE | LP_CMD_MERGE, set_to},
     {"where", 0, "NAME=VALUE", "look only at these partitions; * stands for anything: --where 'dt=2012-10-*'",
      LP_CMD_QUERY, set_where},
     {"athena", 0, NULL, "ask Amazon Athena, over the tables in Glue, instead of DuckDB", LP_CMD_QUERY, set_athena},
@@ -200,6 +213,8 @@ const struct lp_option lp_options[] = {
     {"format", 0, "FORM", "the answer's form: table, csv or json", LP_CMD_QUERY, set_format},
     {"shard", 0, "I/N", "take only every N-th item, beginning with the I-th, into files of its own",
      LP_CMD_PLAN | LP_CMD_RUN, set_shard},
+    {"shards", 0, "N", "of how many shards a slot is; the template then runs them side by side, by a state machine",
+     LP_CMD_TEMPLATE | LP_CMD_MERGE, set_shards},
     {"replay", 0, "DIR", "answer requests from the replies recorded in DIR; no network",
      LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_INVOKE, set_replay},
     {"record", 0, "DIR", "keep the replies in DIR, one file per item", LP_CMD_PREVIEW | LP_CMD_RUN, set_record},
@@ -215,7 +230,7 @@ const struct lp_option lp_options[] = {
     {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
     {"policy", 0, NULL, "print all that the pipeline needs as one policy for IAM, and nothing else", LP_CMD_DOCTOR, set_policy},
     {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there",
-     LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR, set_json},
+     LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE, set_json},
     {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_TEMPLATE, set_quiet},
     {"verbose", 'v', NULL, "tell of every try", LP_CMD_PREVIEW | LP_CMD_RUN, set_verbose},
     {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always, never", LP_CMD_ALL, set_color},
@@ -309,6 +324,8 @@ static enum lp_code check_fit(struct lp_cli *c, uint64_t given, struct lp_err *e
     if (c->word_count < least)
         return lp_fail(err, LP_USAGE, "%s wants a pipeline file: lambda-pipeline %s %s", cmd->name, cmd->name,
                        cmd->words);
+    if (cmd->bit == LP_CMD_MERGE && !c->shards)
+        return lp_fail(err, LP_USAGE, "merge wants the number of shards: --shards N");
     if (c->word_count > cmd->most_words)
         return lp_fail(err, LP_USAGE, "%s takes one %s, not also %.60s", cmd->name,
                        cmd->bit == LP_CMD_HELP ? "word" : "file", c->words[cmd->most_words]);

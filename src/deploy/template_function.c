@@ -186,6 +186,7 @@ enum lp_code lp_template_put_function(struct lp_template_making *m, size_t i, st
     LP_TRY(put_role(m, i, err));
     put_log(m, i);
     put_function(m, i);
+    if (m->stack->shards > 1) lp_template_put_machine(m, i);
     put_error_alarm(m, i);
     put_stale_alarm(m, i);
     return LP_OK;

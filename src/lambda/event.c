@@ -8,7 +8,7 @@
 #define TREE_BYTES ((size_t)16 << 20)
 #define MINUTE_US  INT64_C(60000000)
 
-static const char *const own_keys[] = {"slot", "shard", "scheduled", "attempt", "execution", "schedule"};
+static const char *const own_keys[] = {"slot", "shard", "merge", "scheduled", "attempt", "execution", "schedule"};
 
 static const char *type_name(const json_t *v)
 {
@@ -75,6 +75,18 @@ static enum lp_code read_shard(const json_t *event, struct lp_event *out, struct
     return wrong_text("shard", text, "is no share; write I/N with I from 1 to N, like 3/16", err);
 }
 
+static enum lp_code read_merge(const json_t *event, struct lp_event *out, struct lp_err *err)
+{
+    const json_t *value = json_object_get(event, "merge");
+    if (!value) return LP_OK;
+    int64_t n = json_is_integer(value) ? json_integer_value(value) : 0;
+    if (n < 2 || n > 10000)
+        return lp_fail(err, LP_DATA, "event: merge is a number of shards, from 2 to 10000; write it like 16");
+    if (out->shards) return lp_fail(err, LP_DATA, "event: merge is of all shards, and shard is one; leave one out");
+    out->merge = (uint64_t)n;
+    return LP_OK;
+}
+
 static enum lp_code check_keys(const json_t *event, struct lp_err *err)
 {
     void *at;
@@ -122,7 +134,8 @@ static enum lp_code read_object(const json_t *event, struct lp_event *out, struc
     LP_TRY(read_time(event, "scheduled", false, &scheduled, &us, err));
     if (slot && scheduled) return lp_fail(err, LP_DATA, "event: slot and scheduled say the same; leave one out");
     if (scheduled) out->slot_us = us;
-    return read_shard(event, out, err);
+    LP_TRY(read_shard(event, out, err));
+    return read_merge(event, out, err);
 }
 
 static enum lp_code read_tree(const json_t *event, int64_t now_us, struct lp_event *out, struct lp_err *err)

@@ -1,7 +1,7 @@
 /* event.h — what an invocation asks for: a slot, and perhaps a share of the items.
  * Model:   nothing, null and {} mean now, cut to the minute. {"slot": "2026-11-22T18:00:00Z", "shard": "3/16"} names either
  *          or both; "scheduled" is slot's name in what EventBridge Scheduler is told to send, which may also say "attempt",
- *          "execution" and "schedule". An event that an EventBridge rule or schedule sends on its own ("detail-type":
+ *          "execution" and "schedule". {"slot": …, "merge": 16} is no run: the records of 16 shards become the slot's. An event that an EventBridge rule or schedule sends on its own ("detail-type":
  *          "Scheduled Event") is known whole: its time is the slot. All else is an error, so that a misspelt word never
  *          means now. A slot more than five minutes ahead is an error: its data cannot be there yet.
  * Owns:    nothing.
@@ -22,6 +22,7 @@
 struct lp_event {
     int64_t slot_us;
     uint64_t shard, shards;
+    uint64_t merge; /* of how many shards the records are to be merged; 0: this is a run */
 };
 
 /* Without the white space before it; len 0: there is nothing. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "lambda/event.h"
 #include "lambda/report.h"
+#include "pipeline/merge.h"
 
 #include <stdlib.h>
 
@@ -92,7 +93,8 @@ static void run(struct lp_function *f, const struct lp_event *event, struct lp_r
                                      .say = hear,
                                      .who_says = f};
     lp_aws_renew(f->aws);
-    out->code = lp_run(&f->pipeline, &o, rec, err);
+    out->code = event->merge ? lp_merge(&f->pipeline, event->slot_us, event->merge, f->aws, rec, err)
+                             : lp_run(&f->pipeline, &o, rec, err);
     lp_source_release(&f->pipeline.source); /* its secret is read anew by the next call */
     out->partial = !out->code && rec->status == LP_RUN_PARTIAL;
     if (out->code) out->error_type = error_type(out->code);
@@ -112,7 +114,7 @@ void lp_function_call(struct lp_function *f, const struct lp_call *call, struct 
     lp_cancel_at(0, 0);
     lp_report_log(f, &rec, out, &err);
     lp_report_answer(&rec, call->request_id, out, &err);
-    if (f->metrics) lp_report_metrics(f, &rec, out);
+    if (f->metrics && !event.merge) lp_report_metrics(f, &rec, out);
     f->warm = true;
     lp_record_release(&rec);
 }

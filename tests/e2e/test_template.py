@@ -2,10 +2,6 @@
 
 import itertools
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +9,7 @@ from harness import behaviours as b
 from harness.hiding import SECRET
 from harness.iam import Judge
 from harness.runner import OK, USAGE
-from harness.stacks import IMAGE, Stack, read, translate
+from harness.stacks import IMAGE, Stack, lint, read, translate
 
 SLOT = "2012-10-01T18:00:00Z"
 SECRET_NAME = "/lambda-pipeline/OPENWEATHER_API_KEY"
@@ -33,14 +29,6 @@ def written(program, *files, options=(), env=None):
     result = program.call("template", *files, *options, env=env)
     assert result.status == OK, result.stderr
     return result.stdout
-
-
-def lint(folder, text):
-    path = folder / "template.yaml"
-    path.write_text(text, encoding="utf-8")
-    program = Path(sys.executable).with_name("cfn-lint")
-    return subprocess.run([program, "--include-checks", "I", "--", path], capture_output=True, text=True, timeout=120,
-                          env={**os.environ, "AWS_DEFAULT_REGION": "us-west-2"}).stdout
 
 
 def resources(text, kind):

@@ -3,6 +3,9 @@
 import ast
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-west-2")
 from samtranslator.parser.parser import Parser  # noqa: E402
@@ -19,6 +22,15 @@ def read(text):
 
 def translate(text, **parameters):
     return Translator({}, Parser()).translate(read(text), parameters)
+
+
+def lint(folder, text):
+    """What cfn-lint says of it, down to its remarks; "" for nothing."""
+    path = folder / "template.yaml"
+    path.write_text(text, encoding="utf-8")
+    program = Path(sys.executable).with_name("cfn-lint")
+    return subprocess.run([program, "--include-checks", "I", "--", path], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "AWS_DEFAULT_REGION": "us-west-2"}).stdout
 
 
 class Stack:

@@ -53,6 +53,16 @@ static void a_slot_may_be_five_minutes_ahead_and_no_more(void **state)
     assert_code(read_event("{\"detail-type\":\"Scheduled Event\",\"time\":\"2013-01-01T00:00:00Z\"}"), LP_DATA);
 }
 
+static void merging_is_of_all_shares(void **state)
+{
+    assert_ok(read_event("{\"merge\":16}"));
+    assert_int_equal(event.merge, 16);
+    assert_int_equal(event.slot_us, slot);
+    static const char *const texts[] = {"{\"merge\":1}", "{\"merge\":10001}", "{\"merge\":\"16\"}", "{\"merge\":-2}",
+                                        "{\"merge\":2.5}", "{\"merge\":16,\"shard\":\"1/16\"}"};
+    for (size_t i = 0; i < LP_COUNT(texts); i++) assert_code(read_event(texts[i]), LP_DATA);
+}
+
 static void a_share_counts_from_one(void **state)
 {
     assert_ok(read_event("{\"shard\":\"3/16\"}"));
@@ -126,6 +136,7 @@ int main(void)
         cmocka_unit_test(nothing_means_now_cut_to_the_minute),
         cmocka_unit_test(a_slot_is_a_whole_second_in_any_of_its_forms),
         cmocka_unit_test(a_slot_may_be_five_minutes_ahead_and_no_more),
+        cmocka_unit_test(merging_is_of_all_shares),
         cmocka_unit_test(a_share_counts_from_one),
         cmocka_unit_test(an_event_that_is_too_large_is_not_even_read),
         cmocka_unit_test(without_a_deadline_nothing_is_bounded),
