@@ -38,7 +38,7 @@ class Account:
 
     def __init__(self, aws, weather):
         self.aws, self.weather = aws, weather
-        self.functions = None
+        self.functions = self.folder = None
         self.checked = set()
 
     def user(self, name):
@@ -139,15 +139,23 @@ class Account:
         assert topic["TopicArn"].endswith(":weather-pipeline-monitoring")
         subscription, = self.aws.client("sns").list_subscriptions()["Subscriptions"]
         assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "you@example.com")
-        told, = [call.request.form for call in self.aws.proxy.calls if call.operation == "Publish" and call.status == 200]
-        assert told["TopicArn"] == topic["TopicArn"] and "5 records" in told["Subject"]
-        assert f"s3://{BUCKET}/weather/dt=" in told["Message"] and "took" in told["Message"]
+        assert subscription["SubscriptionArn"].startswith(topic["TopicArn"])  # moto asks nobody to confirm
+        failed, well = [call.request.form for call in self.aws.proxy.calls if call.operation == "Publish" and call.status == 200]
+        assert failed["TopicArn"] == well["TopicArn"] == topic["TopicArn"]
+        assert failed["Subject"].startswith("weather FAILED") and "no-such-key" in failed["Message"]
+        assert "5 records" in well["Subject"] and f"s3://{BUCKET}/weather/dt=" in well["Message"] and "took" in well["Message"]
+        assert "again" in well["Subject"] + well["Message"], well["Message"]
 
     def after_17(self):
         tables = {it["Name"]: self.aws.client("glue").get_tables(DatabaseName=it["Name"])["TableList"]
                   for it in self.aws.client("glue").get_databases()["DatabaseList"]}
         assert {name: [table["Name"] for table in list] for name, list in tables.items()} == {
             "weather": ["weather"], "weather_staging": ["weather"]}
+
+    def after_18(self):
+        made = (self.folder / "stack.yaml").read_text()
+        for kind in ("S3::Bucket", "SNS::Topic", "IAM::Role", "Serverless::Function", "CloudWatch::Alarm", "SQS::Queue"):
+            assert f"Type: AWS::{kind}" in made, kind
 
     def after_19(self):
         client = self.aws.client
@@ -230,6 +238,7 @@ def test_the_tutorial_works_as_it_is_written(account, desk):
     keys = account.user("lambda-example")
     answers = {"read -rsp": API_KEY + "\n", "aws configure --profile": f"{keys.access_key}\n{keys.secret_key}\nus-west-2\njson\n"}
     walk, wrong, port = Walk(TUTORIAL), [], str(free_port())
+    account.folder = desk[0]
     Roles(account.aws)
     account.functions = Functions(account.aws, keys, ROOT / "examples" / "weather", desk[1])
     for name in ("daily-weather", "daily-weather-staging"):
@@ -246,6 +255,23 @@ def test_the_tutorial_works_as_it_is_written(account, desk):
     assert account.checked == {name for name in dir(account) if name.startswith("after_")}
     for said in sorted(desk[0].glob("said-*")):
         assert API_KEY not in said.read_text() and AWS_SECRET not in said.read_text(), said
+
+
+NOT_LIKE_AWS = {4: "unique in the whole world", 9: "is no registry", 10: "ten seconds", 11: "there at once", 13: "does not run",
+                15: "never fires them", 16: "asks nobody to confirm", 17: "runs no SQL"}
+
+
+@pytest.mark.parametrize("number", NOT_LIKE_AWS)
+def test_what_is_otherwise_on_a_real_account_is_said_where_it_matters(number):
+    section = re.search(rf"^## {number}\. .*?(?=^## )", Walk(TUTORIAL).text, re.M | re.S).group()
+    notes = re.findall(r"^> \*\*On a real account\*\* (.*?)(?=^[^>]|^$)", section, re.M | re.S)
+    assert NOT_LIKE_AWS[number] in "".join(notes).replace("\n> ", "\n")
+
+
+def test_every_command_of_the_tutorial_is_played():
+    """Where a block is only shown, the one that is played stands below it."""
+    text = Walk(TUTORIAL).text
+    assert text.count("```console\n") == 1 and len(Walk(TUTORIAL).steps) == text.count("```sh\n") >= 30
 
 
 # What the test of a story rests on.
