@@ -169,6 +169,8 @@ def test_what_cannot_be_made_into_an_image_says_why(tmp_path):
             (("--pipelines", linked), 1, f"{linked}/passwords is not a regular file"),
             (("--pipelines", two), 1, "--handler has to name the pipeline to run, one of: a, b"),
             (("--pipelines", two, "--handler", "c"), 1, "one of: a, b"),
+            (("--with", "docker", "--pipelines", two), 1, "a container tool sees only what lies below"),
+            (("--with", "kaniko"), 2, "usage: scripts/image"),
             (("--arch", "sparc"), 2, "usage: scripts/image"),
             (("--handler",), 2, "usage: scripts/image")]:
         it = make_image(*options)

@@ -39,7 +39,7 @@ class Authority:
 
     def context(self, kind="good"):
         """The server's side of TLS, with a certificate of this kind for localhost and 127.0.0.1; "aws": for AWS's;
-        "weather": for OpenWeatherMap's."""
+        "weather": for OpenWeatherMap's; "ecr": for registries of ours at AWS."""
         path = self.folder / f"{kind}.pem"
         if not path.exists():
             path.write_bytes(self._make(kind))
@@ -50,7 +50,8 @@ class Authority:
     def _make(self, kind):
         key = ec.generate_private_key(ec.SECP256R1())
         hosts = ["elsewhere.example"] if kind == "wrong-name" else ["localhost"]
-        hosts = {"aws": AWS_NAMES, "weather": ["api.openweathermap.org"]}.get(kind, hosts)
+        hosts = {"aws": AWS_NAMES, "ecr": ["*.dkr.ecr.us-west-2.amazonaws.com"],
+                 "weather": ["api.openweathermap.org"]}.get(kind, hosts)
         addresses = [] if kind == "wrong-name" else [ipaddress.ip_address("127.0.0.1")]
         first, last = (-30, -1) if kind == "expired" else (-1, 30)
         subject = _name(hosts[0])
