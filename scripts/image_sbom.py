@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -58,7 +59,8 @@ def linked_archives(build):
     ninja = (build / "build.ninja").read_text()
     rule = re.search(r"^build lambda-pipeline: .*?\n((?:  .*\n)+)", ninja, re.M)
     libraries = re.search(r"^  LINK_LIBRARIES = (.*)$", rule.group(1), re.M).group(1)
-    return sorted({Path(word) for word in libraries.split() if word.endswith(".a") and word.startswith("/")})
+    words = shlex.split(re.sub(r"\$([ :$])", r"\1", libraries))  # ninja's marks, then the shell's
+    return sorted({Path(word) for word in words if word.endswith(".a") and word.startswith("/")})
 
 
 def from_compiler(build, deps, name):

@@ -251,6 +251,8 @@ def test_another_folder_gives_the_same_image(made, tmp_path):
         shutil.copy(ROOT / path, clone / path)
     told = call(clone / "scripts/image", "--pipelines", ROOT / "examples/weather", timeout=1200)
     assert made.digest in told
+    sbom = clone / made.sbom.relative_to(ROOT)
+    assert sbom.read_bytes() == made.sbom.read_bytes()
 
 
 def modes(image):
