@@ -143,7 +143,8 @@ static enum lp_code take_token(struct sso *o, const struct lp_buf *body, struct 
 {
     json_t *fresh;
     char expires[LP_TIME_TEXT_BYTES];
-    LP_TRY(lp_json_parse(&o->arena, lp_buf_text(body), body->len, &fresh, err));
+    enum lp_code code = lp_json_parse(&o->arena, lp_buf_text(body), body->len, &fresh, err);
+    if (code) return lp_wrap(err, code, "IAM Identity Center's answer");
     const char *access = json_string_value(json_object_get(fresh, "accessToken"));
     const char *refresh = json_string_value(json_object_get(fresh, "refreshToken"));
     int64_t seconds = json_integer_value(json_object_get(fresh, "expiresIn"));
@@ -215,7 +216,8 @@ static enum lp_code take_keys(struct sso *o, const struct lp_buf *body, struct l
                               struct lp_err *err)
 {
     json_t *root;
-    LP_TRY(lp_json_parse(&o->arena, lp_buf_text(body), body->len, &root, err));
+    enum lp_code code = lp_json_parse(&o->arena, lp_buf_text(body), body->len, &root, err);
+    if (code) return lp_wrap(err, code, "IAM Identity Center's answer");
     const json_t *keys = json_object_get(root, "roleCredentials");
     const char *key = json_string_value(json_object_get(keys, "accessKeyId"));
     const char *secret = json_string_value(json_object_get(keys, "secretAccessKey"));

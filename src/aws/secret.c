@@ -45,8 +45,9 @@ struct place {
 static enum lp_code read_place(const char *text, struct place *p, struct lp_err *err)
 {
     *p = (struct place){.ssm = !strncmp(text, "ssm:", 4)};
-    const char *name = text + (p->ssm ? 4 : 15), *hash = p->ssm ? NULL : strchr(name, '#');
-    if ((!p->ssm && strncmp(text, "secretsmanager:", 15) != 0) || !*name || hash == name || (hash && !hash[1]))
+    bool known = p->ssm || !strncmp(text, "secretsmanager:", 15);
+    const char *name = text + (!known ? strlen(text) : p->ssm ? 4 : 15), *hash = p->ssm ? NULL : strchr(name, '#');
+    if (!*name || hash == name || (hash && !hash[1]))
         return lp_fail(err, LP_CONFIG, "\"%s\" names no secret; write ssm:/path/name or secretsmanager:NAME", text);
     size_t len = hash ? (size_t)(hash - name) : strlen(name);
     if (len >= sizeof p->name)

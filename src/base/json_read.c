@@ -297,7 +297,7 @@ static enum lp_code tell_place(const struct reader *r, struct lp_err *err)
         if (*c == '\n') line++, column = 0;
         if (((unsigned char)*c & 0xC0) != 0x80) column++;
     }
-    return lp_fail(err, LP_DATA, "the reply is not JSON: line %zu, column %zu: %s", line, column, r->problem);
+    return lp_fail(err, LP_DATA, "it is not JSON: line %zu, column %zu: %s", line, column, r->problem);
 }
 
 enum lp_code lp_json_parse(struct lp_arena *a, const char *text, size_t len, json_t **root, struct lp_err *err)
@@ -307,9 +307,9 @@ enum lp_code lp_json_parse(struct lp_arena *a, const char *text, size_t len, jso
         text += 3;
         len -= 3;
     }
-    if (!len) return lp_fail(err, LP_DATA, "the reply is empty, JSON was expected");
+    if (!len) return lp_fail(err, LP_DATA, "it is empty, JSON was expected");
     size_t bad = lp_utf8_check(text, len);
-    if (bad < len) return lp_fail(err, LP_DATA, "the reply is not UTF-8 (byte %zu), as JSON must be", bad);
+    if (bad < len) return lp_fail(err, LP_DATA, "it is not UTF-8 (byte %zu), as JSON must be", bad);
     struct reader r = {.arena = a, .begin = text, .at = text, .end = text + len};
     lp_json_build_in(a);
     *root = read_value(&r);

@@ -61,12 +61,20 @@ static const struct lp_err *fail_two(const char *word, struct lp_err *err)
     return err;
 }
 
+/* Where a shell's variable was meant to hold the question, silence would hide that it does not. */
+static const struct lp_err *fail_empty(struct lp_err *err)
+{
+    (void)!lp_fail(err, LP_USAGE, "the question is empty; write SQL, or leave it out to see the tables");
+    return err;
+}
+
 /* The exit status. */
 static int load_files(struct lp_cli *c, struct question *q)
 {
     struct lp_err err;
     for (size_t i = 0; i < c->word_count && q->file_count < MOST_FILES; i++) {
         if (!is_file_name(c->words[i])) {
+            if (!c->words[i][strspn(c->words[i], " \t\r\n;")]) return lp_cli_fail(c, fail_empty(&err));
             if (!q->sql) q->sql = c->words[i];
             else return lp_cli_fail(c, fail_two(c->words[i], &err));
             continue;

@@ -112,6 +112,8 @@ static enum lp_code land_part(struct s3_upload *u, struct lp_err *err)
     if (code) code = lp_s3_explain(u->store, &reply, code, err);
     else if (!lp_aws_reply_header(&reply, "etag", &etag))
         code = lp_fail(err, LP_REMOTE, "%s: S3 took a part and gave no ETag for it", u->key);
+    else if (memchr(etag.at, '<', etag.len) || memchr(etag.at, '&', etag.len)) /* it goes into the list of parts */
+        code = lp_fail(err, LP_REMOTE, "%s: S3 took a part and gave it an ETag that is none", u->key);
     else if (!(u->parts[f->part].etag = strndup(etag.at, etag.len))) code = lp_nomem(err);
     lp_aws_reply_release(&reply);
     lp_s3_request_release(&f->request);

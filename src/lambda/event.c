@@ -172,6 +172,6 @@ enum lp_code lp_event_read(const char *text, size_t len, int64_t now_us, struct 
     if (!len) return LP_OK;
     enum lp_code code = lp_json_parse(&tree, text, len, &root, &local);
     if (code == LP_NOMEM) return lp_nomem(err);
-    if (code) return lp_fail(err, LP_DATA, "event: it is not JSON: %s", local.text);
+    if (code) return lp_fail(err, LP_DATA, "event: %s", local.text);
     return read_tree(root, now_us, out, err);
 }

@@ -101,7 +101,8 @@ static enum lp_code add_shard(struct merging *m, uint64_t shard, struct lp_err *
     if (code == LP_NOTFOUND)
         return add_failure(m, shard, NULL, "it left no record: it did not run, or was cut off", err);
     LP_TRY(code);
-    LP_TRY(lp_json_parse(&arena, lp_buf_text(&text), text.len, &record, err));
+    code = lp_json_parse(&arena, lp_buf_text(&text), text.len, &record, err);
+    if (code) return lp_wrap(err, code, "the record %s", lp_buf_text(&key));
     return add_record(m, shard, record, err);
 }
 

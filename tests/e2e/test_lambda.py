@@ -84,7 +84,7 @@ def test_a_share_of_the_items_goes_into_files_of_its_own(program, server, api):
 FUTURE = iso(datetime.now(timezone.utc) + timedelta(days=1))
 BAD_EVENTS = [
     (b"[]", "a list"), (b"7", "a number"), (b'"now"', "a text"), (b"true", "true or false"), (b"{", "not JSON"),
-    (b"{'slot': 1}", "not JSON"), (b'{"slot": "2012-10-01T18:00:00Z"} x', "not JSON"), (b"\xff\xfe", "not JSON"), (b"\x00", "not JSON"),
+    (b"{'slot': 1}", "not JSON"), (b'{"slot": "2012-10-01T18:00:00Z"} x', "not JSON"), (b"\xff\xfe", "not UTF-8"), (b"\x00", "not JSON"),
     (b'{"slto": "2012-10-01T18:00:00Z"}', 'unknown key "slto"; did you mean "slot"?'),
     (b'{"Records": [{"eventSource": "aws:s3"}]}', 'unknown key "Records"'), (b'{"key1": "value1"}', 'unknown key "key1"'),
     (b'{"slot": 1349114400}', "slot is a number"), (b'{"slot": "yesterday"}', 'slot "yesterday" is no time'),

@@ -92,6 +92,20 @@ def test_a_table_for_people_is_drawn_with_its_types(lake, ask):
 ODD_NAMES = ["at", "order", "select", 'quo"te', "apo'strophe", "sp ace", "ünï", "a.b", "[x]", "%", "SELECT * FROM x; --"]
 
 
+@pytest.mark.parametrize("question", ["", " ", "\n", ";", " ; "])
+def test_an_empty_question_is_a_mistake_and_not_an_empty_answer(lake, ask, question):
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    result = ask(question, status=USAGE)
+    assert result.stdout == "" and "the question is empty" in result.stderr
+
+
+def test_a_damaged_entry_of_a_table_is_named_and_what_to_do_with_it(lake, ask):
+    lake.table("db", "t", {"n": "bigint"}, [[1]])
+    (lake.folder / "_catalog" / "db" / "t.json").write_text('{"table": "t",')
+    said = ask("select 1", status=FAILED).stderr
+    assert "_catalog/db/t.json is not the entry of a table; run its pipeline again, or remove it: it is not JSON: line 1" in said
+
+
 def test_every_name_of_a_column_is_one(lake, ask):
     lake.table("db", "t", {name: "bigint" for name in ODD_NAMES}, [list(range(len(ODD_NAMES)))])
     it = ask("from t", "--format", "json").json()

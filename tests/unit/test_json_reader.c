@@ -251,7 +251,7 @@ static void errors_name_line_and_column(void **state)
     json_t *root;
     (void)state;
     assert_int_equal(lp_json_parse(&arena, "{\n  \"\xC3\xA9\": 1,\n  \"b\": x\n}", 22, &root, &err), LP_DATA);
-    assert_string_equal(err.text, "the reply is not JSON: line 3, column 8: a value was expected");
+    assert_string_equal(err.text, "it is not JSON: line 3, column 8: a value was expected");
 }
 
 static void a_cap_on_memory_is_a_limit_not_a_fault_of_the_text(void **state)
