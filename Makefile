@@ -7,7 +7,7 @@ WEATHER = run examples/weather/weather.yaml --replay examples/weather/replies --
 WARMEST = select city, temperature from weather order by temperature desc limit 1
 
 .DEFAULT_GOAL := release
-.PHONY: release dev coverage run image test test-more bench install format clean help
+.PHONY: release dev coverage run image test test-more bench install deb format clean help
 
 release: ## Build build/release/lambda-pipeline, optimised
 dev: ## Build build/dev/lambda-pipeline with sanitizers, and the unit tests
@@ -51,6 +51,10 @@ install: release ## Install program, man page, completions and examples below PR
 	@DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(abspath $(PREFIX)) >build/release/install.log || \
 	    { cat build/release/install.log >&2; exit 1; }
 	@echo "installed below $(DESTDIR)$(abspath $(PREFIX))" >&2
+
+deb: release ## Make build/deb/lambda-pipeline_VERSION_ARCH.deb, Debian's package of what `make install` installs
+	@cpack --config build/release/CPackConfig.cmake -B build/deb >build/release/deb.log 2>&1 || { cat build/release/deb.log >&2; exit 1; }
+	@rm -rf build/deb/_CPack_Packages && ls build/deb/*.deb
 
 format: ## Bring the C files into the style of .clang-format
 	@scripts/deps --format

@@ -25,3 +25,25 @@ lp_install_help(man man/man1 lambda-pipeline.1)
 lp_install_help(bash bash-completion/completions lambda-pipeline)
 lp_install_help(zsh zsh/site-functions _lambda-pipeline)
 lp_install_help(fish fish/vendor_completions.d lambda-pipeline.fish)
+
+# The unit names the program where it is installed, which is known only then.
+install(CODE "
+    file(READ \"${CMAKE_SOURCE_DIR}/deploy/systemd/lambda-pipeline@.service.in\" unit)
+    string(REPLACE \"@BINDIR@\" \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\" unit \"\${unit}\")
+    set(folder \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
+    file(WRITE \"\$ENV{DESTDIR}\${folder}/lambda-pipeline@.service\" \"\${unit}\")
+    file(INSTALL \"${CMAKE_SOURCE_DIR}/deploy/systemd/lambda-pipeline@.timer\" DESTINATION \"\${folder}\")")
+
+# `make deb`: Debian's package of what is installed. What it needs is asked of the program (dpkg-shlibdeps).
+set(CPACK_GENERATOR DEB)
+set(CPACK_SET_DESTDIR ON)
+set(CPACK_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_PACKAGE_CONTACT "lambda-pipeline <lambda-pipeline@example.com>")
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION utils)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates, tzdata")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA "${CMAKE_SOURCE_DIR}/deploy/debian/postinst;${CMAKE_SOURCE_DIR}/deploy/debian/postrm")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+include(CPack)
