@@ -29,6 +29,8 @@ struct lp_cli {
     const char *format; /* table, csv, json; NULL: as fits where it goes */
     uint64_t shard, shards; /* shard from 0 */
     int64_t rows;
+    int64_t next, after_us; /* schedule: how many instants, from when on */
+    const char *timezone;   /* NULL: the file's, else UTC */
     const char *host, *event; /* of the local invocation URL; NULL: not given */
     int64_t port;
     bool port_given;
@@ -49,10 +51,11 @@ enum {
     LP_CMD_INVOKE = 256,
     LP_CMD_TEMPLATE = 512,
     LP_CMD_MERGE = 1024,
+    LP_CMD_SCHEDULE = 2048,
     LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE,
     LP_CMD_FUNCTION = LP_CMD_LAMBDA | LP_CMD_INVOKE,
     LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_FUNCTION, /* may call AWS */
-    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_TEMPLATE | LP_CMD_HELP
+    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_TEMPLATE | LP_CMD_SCHEDULE | LP_CMD_HELP
 };
 
 struct lp_command {
@@ -86,6 +89,7 @@ int lp_cmd_doctor(struct lp_cli *c);
 int lp_cmd_invoke(struct lp_cli *c);
 int lp_cmd_lambda(struct lp_cli *c);
 int lp_cmd_merge(struct lp_cli *c);
+int lp_cmd_schedule(struct lp_cli *c);
 int lp_cmd_template(struct lp_cli *c);
 int lp_cmd_help(struct lp_cli *c);
 

@@ -31,6 +31,11 @@ const struct lp_command lp_commands[] = {
      "without leaving anything behind; what is missing is printed as a policy for IAM, ready to paste. A pipeline that needs "
      "nothing from AWS is told so.",
      LP_CMD_DOCTOR, 1, 1, lp_cmd_doctor},
+    {"schedule", "FILE|EXPRESSION", "show when a pipeline, or an expression, is due next",
+     "Lists the next instants of a pipeline's schedule, or of an expression in quotes: cron(…), rate(…) and at(…) as EventBridge "
+     "has them, unix(\"0 18 * * *\") for plain cron. A local time that clocks skip is skipped; one that they repeat counts once, "
+     "the first time. What EventBridge would refuse is refused, with the place.",
+     LP_CMD_SCHEDULE, 1, 1, lp_cmd_schedule},
     {"merge", "FILE", "make the records of a slot's shards the one record of the slot",
      "Where a slot was run in shards (--shard I/N, each wherever it likes), adds their records up and writes the slot's own. A "
      "shard that left none is a failure in it.",
@@ -163,6 +168,24 @@ static enum lp_code set_event(struct lp_cli *c, const char *text, struct lp_err 
     return LP_OK;
 }
 
+static enum lp_code set_next(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    if (lp_int64_parse(text, strlen(text), &c->next) && c->next >= 1 && c->next <= 10000) return LP_OK;
+    return lp_fail(err, LP_USAGE, "--next %.40s is not a number of instants from 1 to 10,000", text);
+}
+
+static enum lp_code set_after(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    if (lp_time_parse_slot(text, &c->after_us)) return LP_OK;
+    return lp_fail(err, LP_USAGE, "--after %.60s is not a time; write it like 2026-11-22T18:00:00Z", text);
+}
+
+static enum lp_code set_timezone(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    c->timezone = text;
+    return *text ? LP_OK : lp_fail(err, LP_USAGE, "--timezone is empty; write it like America/New_York");
+}
+
 static enum lp_code set_where(struct lp_cli *c, const char *text, struct lp_err *err)
 {
     if (c->where_count == LP_COUNT(c->wheres)) return lp_fail(err, LP_USAGE, "--where %.60s: there are too many", text);
@@ -227,10 +250,13 @@ const struct lp_option lp_options[] = {
     {"host", 0, "ADDRESS", "the address it listens at; 127.0.0.1 when left out, 0.0.0.0 for all (in a container)",
      LP_CMD_FUNCTION, set_host},
     {"event", 0, "JSON|@FILE", "make one call with this event, print the answer, and end", LP_CMD_INVOKE, set_event},
+    {"next", 0, "N", "how many instants to show; 5 when left out", LP_CMD_SCHEDULE, set_next},
+    {"after", 0, "TIME", "those after this time; now when left out", LP_CMD_SCHEDULE, set_after},
+    {"timezone", 0, "ZONE", "the IANA time zone to read it in; the file's, else UTC, when left out", LP_CMD_SCHEDULE, set_timezone},
     {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
     {"policy", 0, NULL, "print all that the pipeline needs as one policy for IAM, and nothing else", LP_CMD_DOCTOR, set_policy},
     {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there",
-     LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE, set_json},
+     LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_SCHEDULE, set_json},
     {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_TEMPLATE, set_quiet},
     {"verbose", 'v', NULL, "tell of every try", LP_CMD_PREVIEW | LP_CMD_RUN, set_verbose},
     {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always, never", LP_CMD_ALL, set_color},
@@ -344,8 +370,9 @@ enum lp_code lp_cli_parse(struct lp_cli *c, int argc, char **argv, struct lp_err
 {
     uint64_t given = 0;
     bool options_over = false;
-    *c = (struct lp_cli){.color = "auto", .rows = 5};
+    *c = (struct lp_cli){.color = "auto", .rows = 5, .next = 5};
     int64_t now = lp_clock_now_us();
+    c->after_us = now;
     c->slot_us = now - now % 60000000;
     for (int i = 1; i < argc; i++) {
         bool used_next = false;

@@ -33,7 +33,7 @@ static void read_sink(struct lp_reading *r, const struct lp_node *n, void *membe
 static void read_schedule(struct lp_reading *r, const struct lp_node *n, void *member)
 {
     if (lp_node_expect(r, n, LP_NODE_MAP, "schedule: { expression: \"cron(0 18 * * ? *)\" }"))
-        lp_fields_read(r, &lp_schedule_fields, n, n, member);
+        lp_schedule_read(r, n, member);
 }
 
 static void read_notify(struct lp_reading *r, const struct lp_node *n, void *member)

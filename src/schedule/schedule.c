@@ -1,5 +1,7 @@
 #include "schedule/schedule.h"
 
+#include "schedule/expression.h"
+
 static const char *const overlaps[] = {"skip", "queue", "allow"};
 
 static const struct lp_field fields[] = {
@@ -25,3 +27,27 @@ static const struct lp_field fields[] = {
      .help = "What happens when a run is due while another is at work."},
 };
 const struct lp_fields lp_schedule_fields = {"schedule", "When the pipeline runs.", fields, LP_COUNT(fields)};
+
+static void check_expression(struct lp_reading *r, const struct lp_node *n, const char *text)
+{
+    struct lp_expression e;
+    struct lp_err err;
+    size_t column, width, within = 0;
+    if (lp_expression_parse(&e, text, &column, &width, &err) == LP_OK) return;
+    /* Where the file has the text as it is, the place within it is shown. */
+    if (!strcmp(n->text, text) && n->width == n->len + (n->quoted ? 2 : 0)) within = column + n->quoted;
+    lp_faults_add(r->faults, n->line, n->column + within, within ? width : n->width, NULL, "schedule \"%s\": %s", text, err.text);
+}
+
+void lp_schedule_read(struct lp_reading *r, const struct lp_node *map, struct lp_schedule *s)
+{
+    struct lp_zone zone;
+    struct lp_err err;
+    lp_fields_read(r, &lp_schedule_fields, map, map, s);
+    const struct lp_node *expression = lp_node_get(map, "expression"), *timezone = lp_node_get(map, "timezone");
+    if (expression && s->expression) check_expression(r, expression, s->expression);
+    if (!timezone || !s->timezone) return;
+    enum lp_code code = lp_zone_open(&zone, s->timezone, &err);
+    if (code && !lp_reading_starved(r, code)) lp_node_fault(r, timezone, NULL, "%s", err.text);
+    lp_zone_release(&zone);
+}

@@ -1,4 +1,4 @@
-/* schedule.h — the `schedule` section: when a pipeline is to run. Its expression is kept as written.
+/* schedule.h — the `schedule` section: when a pipeline is to run. Its expression is kept as written, once it is understood.
  * Model:   expression, time zone, what to do when runs overlap.
  * Owns:    texts lie in the arena of the definition.
  * Errors:  faults with place.
@@ -17,5 +17,8 @@ struct lp_schedule {
 };
 
 extern const struct lp_fields lp_schedule_fields;
+
+/* Reads the section; what EventBridge would refuse, and a time zone that this machine does not know, are faults. */
+void lp_schedule_read(struct lp_reading *r, const struct lp_node *map, struct lp_schedule *s);
 
 #endif
