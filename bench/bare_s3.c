@@ -1,6 +1,7 @@
 /* bare_s3 API S3 BUCKET/KEY: asks API?id=0000001 to 5 at once through libcurl's multi interface, takes the four fields out
  * of each reply by their names alone, and puts the rows as one CSV object, signed (Signature Version 4) with libcrypto: what
- * a process costs that does no more than that. Keys and region come from the environment. */
+ * a process costs that does no more than that. Keys, region and, for https, the file of
+ * trusted certificates (AWS_CA_BUNDLE) come from the environment. */
 #include <curl/curl.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -72,6 +73,7 @@ static void ask_all(const char *api, CURL *easy[ITEMS], struct text replies[ITEM
         easy[i] = curl_easy_init();
         curl_easy_setopt(easy[i], CURLOPT_URL, url.s);
         curl_easy_setopt(easy[i], CURLOPT_NOSIGNAL, 1L);
+        if (getenv("AWS_CA_BUNDLE")) curl_easy_setopt(easy[i], CURLOPT_CAINFO, getenv("AWS_CA_BUNDLE"));
         curl_easy_setopt(easy[i], CURLOPT_WRITEFUNCTION, take);
         curl_easy_setopt(easy[i], CURLOPT_WRITEDATA, &replies[i]);
         curl_multi_add_handle(multi, easy[i]);
@@ -172,14 +174,14 @@ int main(int argc, char **argv)
 {
     static struct text replies[ITEMS], csv, url;
     CURL *easy[ITEMS];
-    if (argc != 4 || strncmp(argv[2], "http://", 7)) end("usage: bare_s3 API S3 BUCKET/KEY");
+    if (argc != 4 || !strstr(argv[2], "://")) end("usage: bare_s3 API S3 BUCKET/KEY");
     curl_global_init(CURL_GLOBAL_DEFAULT);
     CURLM *multi = curl_multi_init();
     ask_all(argv[1], easy, replies, multi);
     put(&csv, "temperature,humidity,description,observed_at\n");
     for (int i = 0; i < ITEMS; i++) put_row(&csv, replies[i].s);
 
-    struct curl_slist *headers = sign(argv[2] + 7, argv[3], &csv);
+    struct curl_slist *headers = sign(strstr(argv[2], "://") + 3, argv[3], &csv);
     put(&url, "%s/%s", argv[2], argv[3]);
     replies[0].len = 0;
     curl_easy_setopt(easy[0], CURLOPT_URL, url.s);

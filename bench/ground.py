@@ -121,7 +121,7 @@ class Server:
 # --- measuring -------------------------------------------------------------------------------------------------------
 
 
-def measure(command, seconds=180, environment=None):
+def measure(command, seconds=180, environment=None, status=0):
     """One run of the command: its wall and CPU seconds and its peak memory in MiB, and what it printed."""
     with tempfile.NamedTemporaryFile(mode="r", errors="replace") as output:
         line = [str(part) for part in (BUILD / "measure", output.name, seconds, *command)]
@@ -132,7 +132,7 @@ def measure(command, seconds=180, environment=None):
             if meter.poll() is None:
                 meter.terminate()
         printed = Path(output.name).read_text(errors="replace")
-    if result["status"]:
+    if result["status"] != status:
         last = printed.strip().splitlines()[-1:] or ["nothing said"]
         raise Failed(f"exit status {result['status']}: {last[0]}")
     return {"wall": result["wall_us"] / 1e6, "cpu": (result["user_us"] + result["sys_us"]) / 1e6,

@@ -23,6 +23,7 @@ class Lake:
     def __init__(self, latency_ms=0):
         self.latency_ms = latency_ms
         self.certificate = BUILD / "lake.pem"
+        self.function = self.apitls = None
 
     def __enter__(self):
         command = build_lake() + [f"-latency-ms={self.latency_ms}", f"-seconds={ground.SERVER_SECONDS}", f"-certificate={self.certificate}"]
@@ -32,6 +33,7 @@ class Lake:
             self.__exit__()
             raise Failed("the S3 of the measurements did not start")
         self.api, self.s3, self.s3tls, self.control = said["api"] + "/now", said["s3"], said["s3tls"], said["control"]
+        self.function, self.apitls = said["function"], said["apitls"] + "/now"
         return self
 
     def __exit__(self, *_):
@@ -53,19 +55,21 @@ class Lake:
     def environment(self, endpoint):
         """A process with these finds nothing else of AWS's."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return {**clean, **KEYS, "AWS_ENDPOINT_URL": endpoint, "AWS_CA_BUNDLE": str(self.certificate), "HOME": str(BUILD)}
+        return {**clean, **KEYS, "AWS_ENDPOINT_URL": endpoint, "AWS_CA_BUNDLE": str(self.certificate),
+                "CURL_CA_BUNDLE": str(self.certificate), "SSL_CERT_FILE": str(self.certificate), "HOME": str(BUILD)}
 
 
 class CitiesJob(Job):
     """Five requests, one CSV object. Into an empty bucket, or, with `earlier`, into the lake of the day before."""
 
-    def __init__(self, scratch, lake, earlier=False):
-        super().__init__(scratch, lake.api, 5, at_once=8, to="s3://bench/lake")
+    def __init__(self, scratch, lake, earlier=False, tls=False):
+        super().__init__(scratch, lake.apitls if tls else lake.api, 5, at_once=8, to="s3://bench/lake")
         self.server, self.earlier = lake, earlier
+        self.endpoint = lake.s3tls if tls else lake.s3
 
     def measured(self, command):
         before = self.server.state()
-        result = measure(command, environment=self.server.environment(self.server.s3))
+        result = measure(command, environment=self.server.environment(self.endpoint))
         state = self.server.state()
         tables = [body for key, body in state["objects"].items() if key.endswith(".csv") and key not in before["objects"]]
         if len(tables) != 1:
@@ -85,7 +89,7 @@ class CitiesJob(Job):
 
     def bare(self):
         self.server.ask("reset")
-        return self.measured([BUILD / "bare_s3", self.url, self.server.s3, "bench/weather.csv"])
+        return self.measured([BUILD / "bare_s3", self.url, self.endpoint, "bench/weather.csv"])
 
     def go(self):
         self.server.ask("reset")

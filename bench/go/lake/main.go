@@ -1,7 +1,7 @@
 // lake [-latency-ms N] [-seconds N] [-certificate FILE]: what runs to S3 meet, on free ports of the loopback, in one process.
 //
-// It prints "api=URL s3=URL control=URL", with a certificate "s3tls=URL" too, and ends when its standard input closes, or by itself. The API answers
-// /now?id=N as the server of the other measurements does. The S3 checks every signature, date, payload hash and checksum,
+// It prints "api=URL s3=URL control=URL function=URL", with a certificate "s3tls=URL apitls=URL" too, and ends when its
+// standard input closes, or by itself. function= is Lambda's runtime API (function.go). The API answers /now?id=N as the server of the other measurements does. The S3 checks every signature, date, payload hash and checksum,
 // knows conditional writes and multipart uploads, and refuses what is not right. In the bucket "bulk" nothing is kept and
 // nobody need sign: what is sent there is read and thrown away, and its length counted. In "bulk-checked" nothing is kept
 // either, but all is checked, and the checksum of every part remembered. The control port tells what there is (/state) and
@@ -428,13 +428,15 @@ func main() {
 	w.pieces.New = func() any { piece := make([]byte, pieceBytes); return &piece }
 	w.forget()
 	time.AfterFunc(time.Duration(*seconds)*time.Second, func() { os.Exit(1) })
-	fmt.Printf("api=%s s3=%s control=%s", serve(w.api, nil), serve(w.s3, nil), serve(w.control, nil))
+	f := &function{}
+	fmt.Printf("api=%s s3=%s control=%s function=%s",
+		serve(f.counted(w.api), nil), serve(f.counted(w.s3), nil), serve(w.control, nil), serve(f.answer, nil))
 	if *trust != "" {
 		secure, err := certificate(*trust)
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf(" s3tls=%s", serve(w.s3, secure))
+		fmt.Printf(" s3tls=%s apitls=%s", serve(w.s3, secure), serve(w.api, secure))
 	}
 	fmt.Println()
 	io.Copy(io.Discard, os.Stdin)
