@@ -109,7 +109,11 @@ static void put_rest(struct lp_cli *c, const struct lp_pipeline *p, struct lp_bu
     }
     if (p->schedule.expression) {
         put_heading(c, "fires", out);
-        lp_buf_printf(out, "%s, %s\n", p->schedule.expression, p->schedule.timezone);
+        int64_t now = lp_clock_now_us(), next;
+        bool due = lp_schedule_next(&p->schedule, now, out, &next);
+        lp_buf_puts(out, due ? ", next " : ", never again");
+        if (due) lp_style_put_distance(now, next, out);
+        lp_buf_putc(out, '\n');
     }
 }
 

@@ -28,6 +28,12 @@ static enum lp_code check(const struct lp_stack *s, size_t i, struct lp_err *err
     if (strlen(p->name) > NAME_MOST)
         return lp_fail(err, LP_CONFIG, "%s: the name %.80s is too long for a function; it may have %d characters",
                        p->path, p->name, NAME_MOST);
+    LP_AUTO(lp_buf) expression = {0};
+    if (p->schedule.expression && !lp_schedule_put_aws(&p->schedule, &expression))
+        return lp_fail(err, LP_CONFIG,
+                       "%s: %.200s names days of the month and days of the week, and EventBridge can be told only one of them; "
+                       "write cron(…) with ? for the other",
+                       p->path, p->schedule.expression);
     for (size_t b = 0; b < i; b++)
         if (!strcmp(s->list[b].pipeline->name, p->name))
             return lp_fail(err, LP_CONFIG, "%s and %s are both called %s; give each a name of its own",

@@ -71,10 +71,13 @@ static void put_environment(struct lp_template_making *m, size_t i)
 void lp_template_put_schedule(struct lp_template_making *m, size_t i)
 {
     const struct lp_pipeline *p = m->stack->list[i].pipeline;
+    LP_AUTO(lp_buf) expression = {0};
     if (!p->schedule.expression) return;
+    lp_schedule_put_aws(&p->schedule, &expression);
+    if (expression.failed) m->out->failed = expression.failed;
     lp_buf_puts(m->out, "      Events:\n        Schedule:\n          Type: ScheduleV2\n          Properties:\n");
     lp_buf_printf(m->out, "            Name: !Sub \"%s-${Stage}\"\n            ScheduleExpression: ", p->name);
-    lp_json_put_text(m->out, p->schedule.expression, strlen(p->schedule.expression));
+    lp_json_put_text(m->out, lp_buf_text(&expression), expression.len);
     lp_buf_puts(m->out, "\n            ScheduleExpressionTimezone: ");
     lp_json_put_text(m->out, p->schedule.timezone, strlen(p->schedule.timezone));
     lp_buf_puts(m->out, "\n            State: !Ref ScheduleState\n"

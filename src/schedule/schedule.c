@@ -51,3 +51,23 @@ void lp_schedule_read(struct lp_reading *r, const struct lp_node *map, struct lp
     if (code && !lp_reading_starved(r, code)) lp_node_fault(r, timezone, NULL, "%s", err.text);
     lp_zone_release(&zone);
 }
+
+bool lp_schedule_put_aws(const struct lp_schedule *s, struct lp_buf *out)
+{
+    struct lp_expression e;
+    size_t column, width;
+    return !lp_expression_parse(&e, s->expression, &column, &width, NULL) && lp_expression_put_aws(&e, s->expression, out);
+}
+
+bool lp_schedule_next(const struct lp_schedule *s, int64_t after_us, struct lp_buf *words, int64_t *next_us)
+{
+    struct lp_expression e;
+    struct lp_zone zone;
+    size_t column, width;
+    if (lp_expression_parse(&e, s->expression, &column, &width, NULL) || lp_zone_open(&zone, s->timezone, NULL)) return false;
+    lp_expression_put_words(&e, words);
+    lp_buf_printf(words, " %s", s->timezone);
+    bool there = lp_expression_next(&e, &zone, after_us, next_us);
+    lp_zone_release(&zone);
+    return there;
+}

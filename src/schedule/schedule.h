@@ -20,5 +20,9 @@ extern const struct lp_fields lp_schedule_fields;
 
 /* Reads the section; what EventBridge would refuse, and a time zone that this machine does not know, are faults. */
 void lp_schedule_read(struct lp_reading *r, const struct lp_node *map, struct lp_schedule *s);
+/* The expression as EventBridge reads it; false where it has no words for it. */
+bool lp_schedule_put_aws(const struct lp_schedule *s, struct lp_buf *out);
+/* "every day at 18:00 UTC", and the first instant after `after_us`; false when there is none. */
+bool lp_schedule_next(const struct lp_schedule *s, int64_t after_us, struct lp_buf *words, int64_t *next_us);
 
 #endif

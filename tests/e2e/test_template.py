@@ -280,3 +280,19 @@ def test_a_place_that_is_none_is_refused_and_not_shown(program, server, place):
     assert result.status == USAGE
     assert "OPENWEATHER_API_KEY_FROM in the environment is no such place" in result.stderr
     assert SECRET not in result.stderr and not server.requests
+
+
+@pytest.mark.parametrize("written_as, told", [
+    ("unix(\"*/20 6-8 * * *\")", "cron(0,20,40 6,7,8 * * ? *)"), ("unix(\"0 18 * * 1-5\")", "cron(0 18 ? * 2,3,4,5,6 *)"),
+    ("unix(\"0 0 1,15 1-6 *\")", "cron(0 0 1,15 1,2,3,4,5,6 ? *)")])
+def test_plain_cron_is_told_to_eventbridge_in_its_own_words(program, server, written_as, told):
+    file = pipeline(program, server.url(), schedule={"expression": written_as})
+    text = written(program, file)
+    assert f'ScheduleExpression: "{told}"' in text
+    slots = [json.loads(program.call("schedule", it, "--after", "2026-01-01", "--next", "50", "--json").stdout) for it in (written_as, told)]
+    assert slots[0] == slots[1]
+
+
+def test_what_eventbridge_has_no_words_for_is_refused(program, server):
+    done = program.call("template", pipeline(program, server.url(), schedule={"expression": "unix(\"0 0 13 * 5\")"}))
+    assert done.status == USAGE and "EventBridge can be told only one" in done.stderr
