@@ -103,6 +103,13 @@ static void fail(struct lp_aws *aws, struct lp_aws_call *c, enum lp_aws_verdict 
     const char *key = aws->keys.now.access_key, *more = NULL;
     if (verdict == LP_AWS_ELSEWHERE) more = "; the bucket lies in another region: set it with AWS_REGION";
     if (verdict == LP_AWS_EXPIRED) more = "; get new keys";
+    char action[80];
+    /* Newer words of AWS's name it; S3's older ones and those of others do not. */
+    if (code == LP_AUTH && !strncmp(c->reply.error_code, "AccessDenied", strlen("AccessDenied")) && !strstr(c->reply.message, "perform: ") &&
+        lp_aws_action(&c->q, action, sizeof action)) {
+        snprintf(c->err.text + n, sizeof c->err.text - n, "; it needs %s", action);
+        n = strlen(c->err.text);
+    }
     if (more) snprintf(c->err.text + n, sizeof c->err.text - n, "%s", more);
     else if (code == LP_AUTH && key && !c->q.anonymous && strlen(key) > 8)
         snprintf(c->err.text + n, sizeof c->err.text - n, "; signed with the key …%s from %s", key + strlen(key) - 4,

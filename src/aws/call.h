@@ -33,5 +33,7 @@ struct lp_aws_call {
 
 /* Builds and signs the next attempt and puts it on the wire. */
 enum lp_code lp_aws_attempt(struct lp_aws *aws, struct lp_aws_call *c, struct lp_err *err) LP_CHECKED;
+/* "s3:PutObject": what IAM would have to allow for this request; false when that cannot be told from it. */
+bool lp_aws_action(const struct lp_aws_request *q, char *out, size_t out_bytes);
 
 #endif

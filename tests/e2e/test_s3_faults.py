@@ -313,3 +313,15 @@ def test_a_secret_is_masked_where_a_long_message_is_cut(aws, lake, length):
     result = lake.run()
     assert result.status == FAILED and "x" * 300 in result.stderr
     assert hiding.AWS_SECRET[:8] not in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("operation, key, action", [
+    ("PutObject", r"\.csv$", "s3:PutObject"), ("GetObject", r"\.json$", "s3:GetObject")])
+def test_a_refusal_without_amazons_newer_words_names_the_permission(aws, lake, operation, key, action):
+    aws.proxy.fault(aws_faults.s3_error(403, "AccessDenied", "Access Denied"), operation=operation, key=key)
+    said = told_by(lake.run())
+    assert "Access Denied" in said and f"; it needs {action};" in said, said
+
+
+def told_by(result):
+    return " ".join(result.stderr.split())
