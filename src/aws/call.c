@@ -96,6 +96,13 @@ static bool correct_keys(struct lp_aws *aws, struct lp_aws_call *c)
     return true;
 }
 
+/* Newer words of AWS's name it; S3's older ones and those of others do not, and an answer to HEAD has no words at all. */
+static bool lacks_action(const struct lp_aws_reply *r)
+{
+    bool denied = !strncmp(r->error_code, "AccessDenied", strlen("AccessDenied")) || !strcmp(r->error_code, "403");
+    return denied && !strstr(r->message, "perform: ");
+}
+
 static void fail(struct lp_aws *aws, struct lp_aws_call *c, enum lp_aws_verdict verdict)
 {
     enum lp_code code = lp_aws_reply_fail(&c->reply, c->what, &c->err);
@@ -104,9 +111,7 @@ static void fail(struct lp_aws *aws, struct lp_aws_call *c, enum lp_aws_verdict 
     if (verdict == LP_AWS_ELSEWHERE) more = "; the bucket lies in another region: set it with AWS_REGION";
     if (verdict == LP_AWS_EXPIRED) more = "; get new keys";
     char action[80];
-    /* Newer words of AWS's name it; S3's older ones and those of others do not. */
-    if (code == LP_AUTH && !strncmp(c->reply.error_code, "AccessDenied", strlen("AccessDenied")) && !strstr(c->reply.message, "perform: ") &&
-        lp_aws_action(&c->q, action, sizeof action)) {
+    if (code == LP_AUTH && lacks_action(&c->reply) && lp_aws_action(&c->q, action, sizeof action)) {
         snprintf(c->err.text + n, sizeof c->err.text - n, "; it needs %s", action);
         n = strlen(c->err.text);
     }

@@ -323,5 +323,10 @@ def test_a_refusal_without_amazons_newer_words_names_the_permission(aws, lake, o
     assert "Access Denied" in said and f"; it needs {action};" in said, said
 
 
+def test_a_refusal_without_any_words_names_the_permission_as_well(aws, lake):
+    aws.proxy.fault(behaviours.status(403, ""), operation="PutObject", key=r"\.csv$")
+    assert "; it needs s3:PutObject;" in told_by(lake.run())
+
+
 def told_by(result):
     return " ".join(result.stderr.split())
