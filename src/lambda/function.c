@@ -24,6 +24,7 @@ void lp_function_release(struct lp_function *f)
 void lp_outcome_release(struct lp_outcome *o)
 {
     lp_buf_release(&o->body);
+    lp_buf_release(&o->cause);
 }
 
 static int64_t smaller(int64_t a, int64_t b)

@@ -3,7 +3,7 @@
  *          is left, says in the log what came of it, and gives the answer that Lambda's callers get: the record of a run
  *          that wrote rows (status ok or partial), else an error object with the record in it.
  * Owns:    the pipeline, the session to AWS and the connections, which are all that is kept between calls; keys and secrets
- *          are read anew by each. An outcome owns its body.
+ *          are read anew by each. An outcome owns its body and its cause.
  * Units:   microseconds; bytes.
  * Errors:  of loading: LP_CONFIG, LP_NOTFOUND, LP_USAGE, LP_IO, LP_NOMEM, with all that is wrong in *why. A call has an
  *          outcome, never an error of its own.
@@ -54,6 +54,7 @@ struct lp_outcome {
     size_t text_len;
     struct lp_buf body;
     const char *error_type; /* "Function.RunFailed"; NULL: it worked */
+    struct lp_buf cause;    /* of an error, the header of cause.h; empty where memory is out */
     enum lp_code code;
     bool partial;
 };

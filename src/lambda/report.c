@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/number.h"
+#include "lambda/cause.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,6 +186,7 @@ static void put_error(const struct lp_record *rec, const char *record, const cha
     }
     lp_buf_puts(&message, err->text);
     lp_error_put_json(o->error_type, lp_buf_text(&message), request_id, record, &o->body);
+    lp_cause_put_header(o->error_type, lp_buf_text(&message), &o->cause);
 }
 
 void lp_report_answer(const struct lp_record *rec, const char *request_id, struct lp_outcome *o,
@@ -210,6 +212,7 @@ void lp_report_answer(const struct lp_record *rec, const char *request_id, struc
     static const char starved[] =
         "{\"errorMessage\":\"out of memory for the answer\",\"errorType\":\"Function.OutOfMemory\",\"stackTrace\":[]}";
     o->error_type = "Function.OutOfMemory";
+    lp_buf_clear(&o->cause); /* it would name another type */
     if (!o->code) o->code = LP_NOMEM;
     o->text = starved;
     o->text_len = sizeof starved - 1;

@@ -2,6 +2,7 @@
 
 #include "base/cancel.h"
 #include "base/number.h"
+#include "lambda/cause.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,7 +161,7 @@ static enum lp_code answer(struct runtime *r, const struct event *e, const struc
 {
     LP_AUTO(lp_buf) url = {0};
     char type[120];
-    const char *headers[3] = {"Content-Type: application/json"};
+    const char *headers[4] = {"Content-Type: application/json"};
     size_t count = 1;
     lp_buf_printf(&url, "http://%s/2018-06-01/runtime/invocation/", r->api);
     lp_percent_encode(&url, e->id, strlen(e->id), "");
@@ -169,6 +170,7 @@ static enum lp_code answer(struct runtime *r, const struct event *e, const struc
     if (e->echo.len) headers[count++] = lp_buf_text(&e->echo);
     snprintf(type, sizeof type, "Lambda-Runtime-Function-Error-Type: %s", o->error_type ? o->error_type : "");
     if (o->error_type) headers[count++] = type;
+    if (o->error_type && o->cause.len && !o->cause.failed) headers[count++] = lp_buf_text(&o->cause);
     struct exchange x = {.q = {.url = lp_buf_text(&url),
                                .headers = headers,
                                .header_count = count,
@@ -213,19 +215,20 @@ enum lp_code lp_runtime_serve(const char *api, struct lp_function *f, struct lp_
 
 enum lp_code lp_runtime_refuse(const char *api, const char *type, const char *why, struct lp_err *err)
 {
-    LP_AUTO(lp_buf) body = {0};
+    LP_AUTO(lp_buf) body = {0}, cause = {0};
     struct lp_log silent = {0};
     struct runtime r;
     char url[300], header[120];
     snprintf(url, sizeof url, "http://%s/2018-06-01/runtime/init/error", api);
     snprintf(header, sizeof header, "Lambda-Runtime-Function-Error-Type: %s", type);
-    const char *const headers[] = {"Content-Type: application/json", header};
     lp_error_put_json(type, why, NULL, NULL, &body);
     LP_TRY(lp_buf_code(&body, "the error", err));
+    lp_cause_put_header(type, why, &cause);
+    const char *const headers[] = {"Content-Type: application/json", header, lp_buf_text(&cause)};
     LP_TRY(open_runtime(&r, api, &silent, err));
     struct exchange x = {.q = {.url = url,
                                .headers = headers,
-                               .header_count = LP_COUNT(headers),
+                               .header_count = LP_COUNT(headers) - (cause.failed ? 1 : 0),
                                .method = "POST",
                                .body = body.data,
                                .body_len = body.len,

@@ -160,6 +160,29 @@ def test_a_failed_run_is_a_function_error_with_the_record_in_it(program, server,
     assert program.rows() == []
 
 
+def cause_of(answer):
+    """What X-Ray is told: one line of ASCII, as a header has to be."""
+    header = answer.headers["lambda-runtime-function-xray-error-cause"]
+    assert header.isascii() and header.isprintable() and len(header) < 8192, header
+    return json.loads(header)
+
+
+def test_an_error_tells_xray_its_cause(program, server, api):
+    program.pipeline(server.url(), quality={"min_rows": 6})
+    answers, _ = serve(program, api, Event(AT), Event('{"Zürich 🌧": 1}'.encode()), Event(b'{"slot": "\\u007f\\n"}'))
+    for answer in answers:
+        told, cause = answer.json(), cause_of(answer)
+        assert cause["exceptions"] == [{"type": told["errorType"], "message": told["errorMessage"], "stack": []}]
+        assert cause["working_directory"] == str(program.folder) and cause["paths"] == []
+    assert "Zürich 🌧" in cause_of(answers[1])["exceptions"][0]["message"]
+
+
+def test_the_record_of_a_run_that_worked_comes_without_a_cause(program, server, api):
+    program.pipeline(server.url())
+    (answer,), _ = serve(program, api, Event(AT))
+    assert answer.kind == "response" and "lambda-runtime-function-xray-error-cause" not in answer.headers
+
+
 def test_a_slot_that_is_being_run_elsewhere_is_an_error_of_its_own(program, server, api):
     program.pipeline(server.url())
     server.script("Dallas", behaviours.ok(delay=3))
@@ -355,6 +378,8 @@ def init(program, api, *arguments, env=None, status=USAGE):
     (answer,) = api.answers
     assert answer.kind == "init" and api.asked_at == [] and ERROR_TYPE.match(answer.error_type)
     assert answer.json()["errorType"] == answer.error_type
+    (cause,) = cause_of(answer)["exceptions"]
+    assert cause["type"] == answer.error_type and answer.json()["errorMessage"].startswith(cause["message"].removesuffix("…"))
     assert lines(result)[-1]["level"] == "FATAL"
     return answer
 
