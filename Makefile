@@ -2,6 +2,7 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+DEB ?= build/deb
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 WEATHER = run examples/weather/weather.yaml --replay examples/weather/replies --slot 2012-10-01T18:00:00Z --to lake
 WARMEST = select city, temperature from weather order by temperature desc limit 1
@@ -53,8 +54,8 @@ install: release ## Install program, man page, completions and examples below PR
 	@echo "installed below $(DESTDIR)$(abspath $(PREFIX))" >&2
 
 deb: release ## Make build/deb/lambda-pipeline_VERSION_ARCH.deb, Debian's package of what `make install` installs
-	@cpack --config build/release/CPackConfig.cmake -B build/deb >build/release/deb.log 2>&1 || { cat build/release/deb.log >&2; exit 1; }
-	@rm -rf build/deb/_CPack_Packages && ls build/deb/*.deb
+	@cpack --config build/release/CPackConfig.cmake -B $(DEB) >build/release/deb.log 2>&1 || { cat build/release/deb.log >&2; exit 1; }
+	@rm -rf $(DEB)/_CPack_Packages && ls $(DEB)/*.deb
 
 format: ## Bring the C files into the style of .clang-format
 	@scripts/deps --format

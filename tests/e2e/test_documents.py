@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.making import make
 from harness.runner import OK, ROOT, program_path
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
@@ -110,8 +111,7 @@ def test_make_help_names_every_target():
 
 def test_make_install_puts_everything_where_it_belongs(program, tmp_path):
     stage = tmp_path / "stage"
-    done = subprocess.run(["make", "install", "PREFIX=/opt/lp", f"DESTDIR={stage}"], cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    make("install", "PREFIX=/opt/lp", f"DESTDIR={stage}")
     files = {str(path.relative_to(stage / "opt" / "lp")) for path in stage.rglob("*") if path.is_file()}
     assert {"bin/lambda-pipeline", "share/man/man1/lambda-pipeline.1", "share/bash-completion/completions/lambda-pipeline",
             "share/zsh/site-functions/_lambda-pipeline", "share/fish/vendor_completions.d/lambda-pipeline.fish"} <= files

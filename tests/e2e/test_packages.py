@@ -10,6 +10,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from harness.making import make
+
 ROOT = Path(__file__).resolve().parents[2]
 WEATHER = ROOT / "examples" / "weather"
 
@@ -24,7 +26,7 @@ def call(*words, **options):
 def units(tmp_path_factory):
     """The folder of the units, installed below a prefix of this test."""
     prefix = tmp_path_factory.mktemp("prefix")
-    call("make", "install", f"PREFIX={prefix}", cwd=ROOT)
+    make("install", f"PREFIX={prefix}")
     folder = prefix / "lib" / "systemd" / "system"
     shutil.copy(folder / "lambda-pipeline@.service", folder / "lambda-pipeline@weather.service")
     return folder
@@ -49,8 +51,9 @@ def test_the_timer_fires_when_its_comment_says(units):
 
 
 @pytest.fixture(scope="module")
-def package():
-    return ROOT / call("make", "deb", cwd=ROOT).splitlines()[-1]
+def package(tmp_path_factory):
+    """Made by each worker into a folder of its own."""
+    return ROOT / make("deb", f"DEB={tmp_path_factory.mktemp('deb')}").splitlines()[-1]
 
 
 def test_the_package_installs_runs_and_leaves_cleanly(package, tmp_path):
