@@ -53,7 +53,11 @@ def test_the_timer_fires_when_its_comment_says(units):
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
     """Made by each worker into a folder of its own."""
-    return ROOT / make("deb", f"DEB={tmp_path_factory.mktemp('deb')}").splitlines()[-1]
+    folder = tmp_path_factory.mktemp("deb")
+    said = make("deb", f"DEB={folder}")
+    [package] = folder.glob("*.deb")
+    assert said == f"{package}\n"
+    return package
 
 
 def test_the_package_installs_runs_and_leaves_cleanly(package, tmp_path):
