@@ -46,6 +46,7 @@ test-more: ## Set up, build, and run the tests that need a Go toolchain or minut
 bench: ## Set up, build, and measure against the goals; docs/benchmarks.md holds the last table
 	@scripts/deps --bench
 	@$(MAKE) --no-print-directory release
+	@scripts/image >/dev/null
 	@bench/run
 
 install: release ## Install program, man page, completions and examples below PREFIX (/usr/local)
