@@ -1,4 +1,5 @@
 /* Texts of the template: stand-ins become references. */
+#include "aws/sign.h"
 #include "base/json.h"
 #include "deploy/template_parts.h"
 
@@ -13,7 +14,18 @@ void lp_template_put_id(struct lp_buf *out, const char *name)
     }
 }
 
-/* OPENWEATHER_API_KEY as OpenweatherApiKey */
+/* A name that no other is written like: capitals, and words of them that begin with a letter. */
+static bool is_regular(const char *name, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        bool letter = name[i] >= 'A' && name[i] <= 'Z', digit = name[i] >= '0' && name[i] <= '9';
+        bool begins = i + 1 < len && name[i + 1] >= 'A' && name[i + 1] <= 'Z';
+        if (!letter && !digit && !(name[i] == '_' && i > 0 && begins)) return false;
+    }
+    return true;
+}
+
+/* OPENWEATHER_API_KEY as OpenweatherApiKey; of names that would be written alike each gets a sign of its own behind it. */
 static void put_parameter(struct lp_buf *out, const char *name, size_t len)
 {
     bool upper = true;
@@ -23,6 +35,11 @@ static void put_parameter(struct lp_buf *out, const char *name, size_t len)
         else if (name[i] >= 'a' && name[i] <= 'z' && upper) lp_buf_putc(out, (char)(name[i] - 'a' + 'A'));
         else if (name[i] != '_') lp_buf_putc(out, name[i]);
         upper = name[i] == '_';
+    }
+    if (!is_regular(name, len)) {
+        char sign[LP_SHA256_HEX_BYTES];
+        lp_sha256_hex(name, len, sign);
+        lp_buf_put(out, sign, 8);
     }
     lp_buf_puts(out, "Parameter");
 }

@@ -95,7 +95,7 @@ def test_schedule_size_and_settings_follow_the_file(program, server):
 
 
 @pytest.mark.parametrize("expression, hours", [
-    ("cron(0 18 * * ? *)", 25), ("cron(5 * * * ? *)", 2), ("cron(0 6,18 ? * MON-FRI *)", 73), ("cron(0 6 ? * 2,5 *)", 97),
+    ("cron(0 18 * * ? *)", 25), ("cron(5 * * * ? *)", 2), ("cron(0 6,18 ? * MON-FRI *)", 61), ("cron(0 18 ? * MON-FRI *)", 73), ("cron(0/20 9-17 * * ? *)", 17), ("cron(0 6 ? * 2,5 *)", 97),
     ("cron(0 6 ? * FRI-MON *)", 97), ("rate(15 minutes)", 2), ("rate(3 hours)", 4), ("rate(2 days)", 49),
     ("cron(0 6 1 * ? *)", None), ("cron(0 6 ? * SUN *)", None), ("cron(0 6 ? * 2#1 *)", None), ("rate(7 days)", None),
     ("at(2026-11-24T18:00:00)", None)])
@@ -296,3 +296,15 @@ def test_plain_cron_is_told_to_eventbridge_in_its_own_words(program, server, wri
 def test_what_eventbridge_has_no_words_for_is_refused(program, server):
     done = program.call("template", pipeline(program, server.url(), schedule={"expression": "unix(\"0 0 13 * 5\")"}))
     assert done.status == USAGE and "EventBridge can be told only one" in done.stderr
+
+
+def test_secrets_whose_names_are_nearly_alike_have_parameters_of_their_own(program, server, tmp_path):
+    env = {}
+    files = []
+    for i, name in enumerate(["A_B", "A__B", "a_b", "AB", "A1", "A_1", "_A_B"]):
+        env[name] = "secret"
+        files.append(pipeline(program, server.url(), name=f"p{i}", source={"auth": {"query": "appid", "secret": f"env:{name}"}}))
+    text = written(program, *files, env=env)
+    assert lint(tmp_path, text) == ""
+    names = [it for it in read(text)["Parameters"] if it.endswith("Parameter")]
+    assert len(names) == 7 and "ABParameter" in names
