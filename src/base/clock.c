@@ -68,7 +68,7 @@ int64_t lp_civil_to_us(const struct lp_civil *c)
     return lp_days_from_civil(c->year, c->month, c->day) * LP_DAY_US + seconds * SECOND_US + c->microsecond;
 }
 
-static unsigned month_days(int64_t year, unsigned month)
+unsigned lp_days_in_month(int64_t year, unsigned month)
 {
     static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -78,7 +78,7 @@ static unsigned month_days(int64_t year, unsigned month)
 static bool valid(const struct lp_civil *c)
 {
     return c->year >= 1 && c->year <= 9999 && c->month >= 1 && c->month <= 12 && c->day >= 1 &&
-           c->day <= month_days(c->year, c->month) && c->hour < 24 && c->minute < 60 && c->second < 60;
+           c->day <= lp_days_in_month(c->year, c->month) && c->hour < 24 && c->minute < 60 && c->second < 60;
 }
 
 /* ---- reading ---- */

@@ -26,6 +26,7 @@ struct lp_civil {
 struct lp_civil lp_civil_of(int64_t us);
 int64_t lp_civil_to_us(const struct lp_civil *c);
 int64_t lp_days_from_civil(int64_t year, unsigned month, unsigned day);
+unsigned lp_days_in_month(int64_t year, unsigned month);
 
 /* ISO 8601: date, or date and time with 'T' or a space, optional seconds and fraction, Z or an offset; without either
  * it is UTC. The whole text must match. */

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "cli/load.h"
 #include "lake/catalog.h"
 
@@ -54,6 +55,12 @@ static void put_csv_note(const struct lp_sink *s, struct lp_buf *out)
                   s->catalog.table);
 }
 
+static void put_schedule_note(struct lp_cli *c, const struct lp_schedule *s, struct lp_buf *out)
+{
+    const char *odd = s->expression ? lp_schedule_odd(s, lp_clock_now_us()) : NULL;
+    if (odd) lp_buf_printf(out, "%s%s%s schedule %s: %s\n", c->out.yellow, c->out.warn, c->out.plain, s->expression, odd);
+}
+
 int lp_cmd_check(struct lp_cli *c)
 {
     if (c->schema) return print_schema(c);
@@ -67,6 +74,7 @@ int lp_cmd_check(struct lp_cli *c)
         lp_buf_puts(&text, ", ");
         lp_put_count(&text, p.checks.count, "check", "checks");
         lp_buf_putc(&text, '\n');
+        put_schedule_note(c, &p.schedule, &text);
         put_secret_note(&p, &text);
         put_csv_note(&p.sink, &text);
         status = lp_cli_print(c, &text, 0);

@@ -90,8 +90,8 @@ static void put_list(const struct lp_cli *c, const struct asked *a, struct lp_bu
     int64_t at = c->after_us, now = lp_clock_now_us(), offset = 0;
     bool utc = !a->zone.count;
     lp_buf_printf(out, "%s", c->out.bold);
-    lp_expression_put_words(&a->expression, out);
-    lp_buf_printf(out, " %s%s\n", a->expression.kind == LP_EXPRESSION_RATE ? "since 1970-01-01 00:00 UTC" : a->zone_name, c->out.plain);
+    lp_expression_put_words(&a->expression, a->zone_name, out);
+    lp_buf_printf(out, "%s\n", c->out.plain);
     int64_t shown = 0;
     for (; shown < c->next && lp_expression_next(&a->expression, &a->zone, at, &at); shown++) {
         lp_time_format(local_us(a, at), "%a %Y-%m-%d %H:%M", text, sizeof text);

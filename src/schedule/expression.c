@@ -4,7 +4,7 @@
 
 #include <strings.h>
 
-#define LEAST_UNDERLINED 1
+#define RATE_MOST 9999999
 
 /* Where in the text the reader is, and where a fault would be told. */
 struct reading {
@@ -28,8 +28,16 @@ static const struct range minute_range = {"minutes", 0, 59, 59, NULL}, hour_rang
 
 /* A fault from `from` to `to`. */
 #define FAULT(r, from, to, ...) \
-    (*(r)->column = (size_t)((from) - (r)->text), *(r)->width = (to) > (from) ? (size_t)((to) - (from)) : LEAST_UNDERLINED, \
+    (*(r)->column = (size_t)((from) - (r)->text), *(r)->width = (to) > (from) ? (size_t)((to) - (from)) : 1, \
      lp_fail((r)->err, LP_CONFIG, __VA_ARGS__))
+
+/* The digits here as a number, moving past them; what is larger than `most` is most + 1. */
+static int take_digits(const char **at, int most)
+{
+    int64_t n = 0;
+    for (; **at >= '0' && **at <= '9'; ++*at) n = n > most ? n : n * 10 + (**at - '0');
+    return n > most ? most + 1 : (int)n;
+}
 
 static bool ends_token(char c)
 {
@@ -46,16 +54,12 @@ static const char *token_end(const char *at)
 static enum lp_code take_value(struct reading *r, const struct range *f, int *value)
 {
     const char *start = r->at, *end = token_end(start);
-    size_t len = 0;
-    while (start[len] >= '0' && start[len] <= '9') len++;
-    if (len) {
-        int64_t n = 0;
-        for (size_t i = 0; i < len && n <= 99999; i++) n = n * 10 + (start[i] - '0');
-        r->at += len;
+    int n = take_digits(&r->at, f->most);
+    if (r->at > start) {
         if (n < f->least || n > f->most)
-            return FAULT(r, start, start + len, "%s go from %d to %d%s", f->name, f->least, f->most,
+            return FAULT(r, start, r->at, "%s go from %d to %d%s", f->name, f->least, f->most,
                          f == &weekday_range && !n ? "; Sunday is 1 here, Saturday 7" : "");
-        *value = (int)n;
+        *value = n;
         return LP_OK;
     }
     for (size_t i = 0; f->names && f->names[i]; i++)
@@ -91,7 +95,7 @@ static enum lp_code take_item(struct reading *r, const struct range *f, uint64_t
         return FAULT(r, start, r->at, "%s: a range goes from the smaller to the larger", f->name);
     if (*r->at == '/') {
         const char *slash = ++r->at;
-        while (*r->at >= '0' && *r->at <= '9') step = r->at == slash ? *r->at - '0' : step > 999 ? step : step * 10 + (*r->at - '0'), r->at++;
+        step = take_digits(&r->at, f->largest_step);
         if (r->at == slash || step < 1 || step > f->largest_step)
             return FAULT(r, slash, token_end(r->at), "%s: a step goes from 1 to %d", f->name, f->largest_step);
         if (!ranged && e->kind == LP_EXPRESSION_UNIX)
@@ -143,10 +147,10 @@ static enum lp_code take_month_day_rule(struct reading *r, struct lp_expression 
         e->month_day_rule = LP_DAY_LAST;
         r->at++;
         if (*r->at == '-') {
-            unsigned n = 0;
-            for (r->at++, digits = r->at; *r->at >= '0' && *r->at <= '9'; r->at++) n = n > 99 ? n : n * 10 + (unsigned)(*r->at - '0');
+            digits = ++r->at;
+            int n = take_digits(&r->at, 30);
             if (n < 1 || n > 30) return FAULT(r, digits, r->at, "day of month: L-n counts 1 to 30 days back from the last");
-            e->month_day = n;
+            e->month_day = (unsigned)n;
         }
     } else {
         int n;
@@ -296,9 +300,8 @@ static enum lp_code read_rate(struct reading *r, struct lp_expression *e)
         int64_t us;
     } units[] = {{"minute", INT64_C(60000000)}, {"hour", INT64_C(3600000000)}, {"day", LP_DAY_US}};
     const char *start = r->at, *end = start + strlen(start);
-    int64_t n = 0;
-    while (*r->at >= '0' && *r->at <= '9' && n < 10000000) n = n * 10 + (*r->at++ - '0');
-    if (r->at == start || n < 1 || n >= 10000000) return FAULT(r, start, end, "rate wants a whole number from 1 up, like rate(5 minutes)");
+    int n = take_digits(&r->at, RATE_MOST);
+    if (n < 1 || n > RATE_MOST) return FAULT(r, start, end, "rate wants a whole number from 1 up, like rate(5 minutes)");
     if (*r->at++ != ' ') return FAULT(r, start, end, "rate wants a number, one space and a unit, like rate(5 minutes)");
     for (size_t i = 0; i < LP_COUNT(units); i++) {
         size_t len = strlen(units[i].one);

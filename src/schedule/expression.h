@@ -55,7 +55,7 @@ bool lp_expression_next(const struct lp_expression *e, const struct lp_zone *z, 
 /* As EventBridge Scheduler reads it: the text itself, or cron(…) for what is written as unix("…"). False where EventBridge has no
  * words for it: a day of the month or a day of the week. */
 bool lp_expression_put_aws(const struct lp_expression *e, const char *text, struct lp_buf *out);
-/* "every day at 18:00" */
-void lp_expression_put_words(const struct lp_expression *e, struct lp_buf *out);
+/* "every day at 18:00 UTC"; the zone is named where it matters. */
+void lp_expression_put_words(const struct lp_expression *e, const char *zone, struct lp_buf *out);
 
 #endif

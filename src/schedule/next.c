@@ -5,13 +5,6 @@
 #define SECOND_US INT64_C(1000000)
 #define DAY_S     INT64_C(86400)
 
-static unsigned days_in(int64_t year, unsigned month)
-{
-    static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return month == 2 && leap ? 29 : days[month - 1];
-}
-
 static uint32_t all_days(unsigned count)
 {
     return (uint32_t)((UINT64_C(2) << count) - 2);
@@ -68,7 +61,7 @@ static uint32_t weekdays_of(const struct lp_expression *e, unsigned first, unsig
 static uint32_t days_of(const struct lp_expression *e, int64_t year, unsigned month)
 {
     unsigned first = (unsigned)((((lp_days_from_civil(year, month, 1) + 4) % 7) + 7) % 7);
-    unsigned count = days_in(year, month);
+    unsigned count = lp_days_in_month(year, month);
     uint32_t a = month_days_of(e, first, count), b = weekdays_of(e, first, count);
     return e->either_day ? a | b : a & b;
 }

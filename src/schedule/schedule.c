@@ -59,14 +59,25 @@ bool lp_schedule_put_aws(const struct lp_schedule *s, struct lp_buf *out)
     return !lp_expression_parse(&e, s->expression, &column, &width, NULL) && lp_expression_put_aws(&e, s->expression, out);
 }
 
+const char *lp_schedule_odd(const struct lp_schedule *s, int64_t now_us)
+{
+    struct lp_expression e;
+    struct lp_zone zone;
+    size_t column, width;
+    int64_t next;
+    if (lp_expression_parse(&e, s->expression, &column, &width, NULL) || lp_zone_open(&zone, s->timezone, NULL)) return NULL;
+    bool due = lp_expression_next(&e, &zone, now_us, &next);
+    lp_zone_release(&zone);
+    return due ? e.odd : "it never fires again";
+}
+
 bool lp_schedule_next(const struct lp_schedule *s, int64_t after_us, struct lp_buf *words, int64_t *next_us)
 {
     struct lp_expression e;
     struct lp_zone zone;
     size_t column, width;
     if (lp_expression_parse(&e, s->expression, &column, &width, NULL) || lp_zone_open(&zone, s->timezone, NULL)) return false;
-    lp_expression_put_words(&e, words);
-    lp_buf_printf(words, " %s", s->timezone);
+    lp_expression_put_words(&e, s->timezone, words);
     bool there = lp_expression_next(&e, &zone, after_us, next_us);
     lp_zone_release(&zone);
     return there;

@@ -22,6 +22,8 @@ extern const struct lp_fields lp_schedule_fields;
 void lp_schedule_read(struct lp_reading *r, const struct lp_node *map, struct lp_schedule *s);
 /* The expression as EventBridge reads it; false where it has no words for it. */
 bool lp_schedule_put_aws(const struct lp_schedule *s, struct lp_buf *out);
+/* What is no fault, and yet likely not meant: it never fires again, or others read it differently. NULL: nothing. */
+const char *lp_schedule_odd(const struct lp_schedule *s, int64_t now_us);
 /* "every day at 18:00 UTC", and the first instant after `after_us`; false when there is none. */
 bool lp_schedule_next(const struct lp_schedule *s, int64_t after_us, struct lp_buf *words, int64_t *next_us);
 

@@ -143,12 +143,12 @@ static void put_years(const struct lp_expression *e, struct lp_buf *out)
     if (most > least) lp_buf_printf(out, " to %u", LP_YEAR_FIRST + most);
 }
 
-void lp_expression_put_words(const struct lp_expression *e, struct lp_buf *out)
+void lp_expression_put_words(const struct lp_expression *e, const char *zone, struct lp_buf *out)
 {
     char text[LP_TIME_TEXT_BYTES];
     if (e->kind == LP_EXPRESSION_AT) {
         lp_time_format(e->at_local * 1000000, "%Y-%m-%d %H:%M:%S", text, sizeof text);
-        lp_buf_printf(out, "once, at %s", text);
+        lp_buf_printf(out, "once, at %s %s", text, zone);
         return;
     }
     if (e->kind == LP_EXPRESSION_RATE) {
@@ -161,11 +161,13 @@ void lp_expression_put_words(const struct lp_expression *e, struct lp_buf *out)
         long long n = (long long)(e->period_us / units[i].us);
         if (n == 1) lp_buf_printf(out, "every %s", units[i].one);
         else lp_buf_printf(out, "every %lld %ss", n, units[i].one);
+        lp_buf_puts(out, ", counted from 1970-01-01 00:00 UTC");
         return;
     }
     bool often = count_of(e->hours) * count_of(e->minutes) > NAMED_TIMES;
     put_days(e, often, out);
     put_times(e, out);
+    lp_buf_printf(out, " %s", zone);
     if (count_of(e->months) < 12) {
         lp_buf_puts(out, ", in ");
         put_set(e->months, 1, months, out);

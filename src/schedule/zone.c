@@ -122,17 +122,16 @@ static bool read_rule(const char *text, struct rule *r)
 /* Local seconds of a change, in the clock that holds before it. */
 static int64_t change_in(const struct change *c, int64_t year)
 {
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     int64_t day;
     if (c->kind == 'M') {
         int64_t first = lp_days_from_civil(year, (unsigned)c->month, 1);
-        int64_t next = c->month == 12 ? lp_days_from_civil(year + 1, 1, 1) : lp_days_from_civil(year, (unsigned)c->month + 1, 1);
+        int64_t next = first + lp_days_in_month(year, (unsigned)c->month);
         int64_t weekday = ((first + 4) % 7 + 7) % 7;
         day = first + (c->day - weekday + 7) % 7 + (c->week - 1) * INT64_C(7);
         while (day >= next) day -= 7;
     } else {
         day = lp_days_from_civil(year, 1, 1) + c->day;
-        if (c->kind == 'J' && (!leap || c->day < 60)) day--;
+        if (c->kind == 'J' && (c->day < 60 || lp_days_in_month(year, 2) == 28)) day--;
     }
     return day * DAY + c->time;
 }
@@ -234,7 +233,7 @@ enum lp_code lp_zone_open(struct lp_zone *z, const char *name, struct lp_err *er
     if (code) {
         bool installed = access("/usr/share/zoneinfo/Etc/UTC", R_OK) == 0;
         return lp_fail(err, LP_CONFIG,
-                       installed ? "this machine knows no time zone \"%.60s\"; write it like America/New_York"
+                       installed ? "this machine knows no time zone \"%.60s\"; write it like America/New_York, or bring its package tzdata up to date"
                                  : "time zone \"%.60s\": this machine has no time zones; install its package tzdata",
                        name);
     }

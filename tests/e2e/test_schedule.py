@@ -192,7 +192,7 @@ def test_the_list_is_for_people(run):
 @pytest.mark.parametrize("expression, words", [
     ("cron(0/15 * * * ? *)", "every 15 minutes UTC"), ("cron(0 18 ? * MON-FRI *)", "on Monday to Friday at 18:00 UTC"),
     ("cron(0 6,18 L * ? *)", "on the last day of the month at 06:00 and 18:00 UTC"), ("cron(5 0 ? 1,3 2#1 2026)",
-     "on the first Monday of the month at 00:05, in January and March, in 2026 UTC"), ("rate(1 day)", "every day since 1970-01-01 00:00 UTC")])
+     "on the first Monday of the month at 00:05 UTC, in January and March, in 2026"), ("rate(1 day)", "every day, counted from 1970-01-01 00:00 UTC")])
 def test_it_is_said_in_words(run, expression, words):
     assert run("schedule", expression, "--after", "2026-01-01").stdout.splitlines()[0] == words
 
@@ -218,3 +218,16 @@ def test_a_file_tells_its_schedule_and_a_wrong_one_its_place(run, tmp_path):
     line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "cron(0 24" in text)
     column = file.read_text().splitlines()[line - 1].index("24") + 1
     assert done.status == USAGE and f"w.yaml:{line}:{column}:" in done.stderr and "hours go from 0 to 23" in done.stderr
+
+
+@pytest.mark.parametrize("expression, said", [
+    ("cron(0 0 31 2 ? *)", "never fires again"), ("at(2020-01-01T00:00:00)", "never fires again"), ("cron(0 6 ? * 2/2 *)", "name the days"),
+    ("cron(0 20-2/3 * * ? *)", "write two ranges")])
+def test_check_warns_of_what_is_likely_not_meant(run, tmp_path, expression, said):
+    example = (Path(__file__).resolve().parents[2] / "examples" / "weather" / "weather.yaml").read_text()
+    file = tmp_path / "w.yaml"
+    file.write_text(example)
+    assert "schedule" not in run("check", file).stdout
+    file.write_text(example.replace("cron(0 18 * * ? *)", expression))
+    done = run("check", file)
+    assert done.status == OK and f"! schedule {expression}: " in done.stdout and said in done.stdout
