@@ -289,14 +289,14 @@ static enum lp_code unknown_option(const char *word, size_t len, struct lp_err *
                    (int)(len > 60 ? 60 : len), word);
 }
 
-static enum lp_code take_option(struct lp_cli *c, uint64_t *given, const char *word, const char *next, bool *used_next,
+static enum lp_code take_option(struct lp_cli *c, bool *given, const char *word, const char *next, bool *used_next,
                                 struct lp_err *err)
 {
     const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
     size_t len = equals ? (size_t)(equals - word) : strlen(word);
     const struct lp_option *o = find_option(word, len);
     if (!o) return unknown_option(word, len, err);
-    *given |= UINT64_C(1) << (o - lp_options);
+    given[o - lp_options] = true;
     if (!o->argument && equals) return lp_fail(err, LP_USAGE, "--%s takes no value", o->name);
     if (!o->argument) return o->set(c, NULL, err);
     if (!equals && !next) return lp_fail(err, LP_USAGE, "--%s wants a value: --%s %s", o->name, o->name, o->argument);
@@ -336,14 +336,14 @@ static enum lp_code take_word(struct lp_cli *c, const char *word, struct lp_err 
     return LP_OK;
 }
 
-static enum lp_code check_fit(struct lp_cli *c, uint64_t given, struct lp_err *err)
+static enum lp_code check_fit(struct lp_cli *c, const bool *given, struct lp_err *err)
 {
     const struct lp_command *cmd = c->command;
     if (c->help || c->version) return LP_OK;
     if (!cmd && take_handler(c, NULL)) return LP_OK;
     if (!cmd) return lp_fail(err, LP_USAGE, "a command is missing; lambda-pipeline --help lists them");
     for (size_t i = 0; i < lp_option_count; i++)
-        if (given & UINT64_C(1) << i && !(lp_options[i].commands & cmd->bit))
+        if (given[i] && !(lp_options[i].commands & cmd->bit))
             return lp_fail(err, LP_USAGE, "%s has no option --%s; lambda-pipeline help %s lists them", cmd->name,
                            lp_options[i].name, cmd->name);
     size_t least = c->schema ? 0 : cmd->bit == LP_CMD_CHECK ? 1 : cmd->least_words;
@@ -368,7 +368,7 @@ static enum lp_code check_fit(struct lp_cli *c, uint64_t given, struct lp_err *e
 
 enum lp_code lp_cli_parse(struct lp_cli *c, int argc, char **argv, struct lp_err *err)
 {
-    uint64_t given = 0;
+    bool given[LP_COUNT(lp_options)] = {0};
     bool options_over = false;
     *c = (struct lp_cli){.color = "auto", .rows = 5, .next = 5};
     int64_t now = lp_clock_now_us();
@@ -381,7 +381,7 @@ enum lp_code lp_cli_parse(struct lp_cli *c, int argc, char **argv, struct lp_err
         } else if (!strcmp(argv[i], "--")) {
             options_over = true;
         } else {
-            LP_TRY(take_option(c, &given, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &used_next, err));
+            LP_TRY(take_option(c, given, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &used_next, err));
             i += used_next;
         }
     }
