@@ -29,6 +29,7 @@ static bool is_place(const char *text)
 static const char *follow(struct lp_reading *r, const struct lp_node *n, const char *place)
 {
     const char *from = strncmp(place, "env:", 4) ? NULL : place_from(r, place + 4), *copy;
+    if (r->environment && !strncmp(place, "file:", 5)) r->environment->in_file(r->environment, n, place);
     if (!from || !*from) return place;
     if (!is_place(from)) {
         (void)!lp_secret_add(from, strlen(from), NULL); /* perhaps the value itself */

@@ -19,6 +19,8 @@ struct lp_environment {
     const char *(*value)(struct lp_environment *e, const char *name);
     /* where the secret env:NAME is kept instead: ssm:/weather/key; NULL: in the environment itself */
     const char *(*place)(struct lp_environment *e, const char *name);
+    /* hears of a secret that is kept in a file, as the file:PATH that *n says */
+    void (*in_file)(struct lp_environment *e, const struct lp_node *n, const char *place);
 };
 
 struct lp_reading {

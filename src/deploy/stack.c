@@ -97,12 +97,19 @@ static const char *place_of(struct lp_environment *base, const char *name)
     return place;
 }
 
+static void note_file(struct lp_environment *base, const struct lp_node *n, const char *place)
+{
+    struct lp_stack_environment *e = (struct lp_stack_environment *)base;
+    if (e->file_count == LP_SETTINGS_MAX) e->full = true;
+    else e->files[e->file_count++] = (struct lp_secret_file){n->line, n->column, place};
+}
+
 enum lp_code lp_stack_environment_init(struct lp_stack_environment *e, const char *path, struct lp_err *err)
 {
     LP_AUTO(lp_buf) text = {.max_bytes = LP_YAML_MAX_BYTES};
     struct lp_faults faults;
     struct lp_err ignored;
-    *e = (struct lp_stack_environment){.base = {.value = value_of, .place = place_of}};
+    *e = (struct lp_stack_environment){.base = {.value = value_of, .place = place_of, .in_file = note_file}};
     lp_arena_init(&e->arena, (size_t)64 << 20);
     if (lp_file_read(path, &text, &ignored)) return LP_OK; /* said when it is loaded */
     lp_faults_init(&faults, path);
@@ -120,7 +127,7 @@ enum lp_code lp_stack_environment_init(struct lp_stack_environment *e, const cha
 enum lp_code lp_stack_environment_code(const struct lp_stack_environment *e, struct lp_err *err)
 {
     if (e->starved) return lp_arena_code(&e->arena, err);
-    return e->full ? lp_fail(err, LP_LIMIT, "the file reads more than %d variables", LP_SETTINGS_MAX) : LP_OK;
+    return e->full ? lp_fail(err, LP_LIMIT, "the file reads more than %d variables or secrets", LP_SETTINGS_MAX) : LP_OK;
 }
 
 void lp_stack_environment_release(struct lp_stack_environment *e)

@@ -28,6 +28,12 @@ struct lp_setting {
     const char *secret; /* the variable whose parameter it names; NULL: no secret */
 };
 
+/* A secret that the pipeline file keeps in a file: at home it is there, in a function it is not. */
+struct lp_secret_file {
+    size_t line, column;
+    const char *place; /* file:PATH; borrowed from the pipeline */
+};
+
 struct lp_stack_environment {
     struct lp_environment base;
     struct lp_arena arena;
@@ -35,6 +41,8 @@ struct lp_stack_environment {
     size_t role_count;
     struct lp_setting list[LP_SETTINGS_MAX]; /* what the file asked for */
     size_t count;
+    struct lp_secret_file files[LP_SETTINGS_MAX];
+    size_t file_count;
     bool starved, full;
 };
 

@@ -287,11 +287,28 @@ enum lp_code lp_template_of(const struct lp_stack *s, struct lp_buf *out, struct
     return code;
 }
 
+/* The template does not know what the image holds; what it holds is no secret to whoever may pull it. */
+static void put_secret_files(const struct lp_stack_function *f, struct lp_buf *out)
+{
+    for (size_t i = 0; i < f->environment->file_count; i++) {
+        const struct lp_secret_file *s = &f->environment->files[i];
+        LP_AUTO(lp_buf) place = {0};
+        lp_text_put_visible(&place, s->place, strlen(s->place));
+        lp_buf_printf(out,
+                      "%s:%zu:%zu: the secret is kept in %.300s, a file that the function does not have, and in the image "
+                      "whoever may pull that could read it; write env:NAME, which the stack reads from Parameter Store, "
+                      "or ssm:NAME or secretsmanager:NAME\n",
+                      f->pipeline->path, s->line, s->column, lp_buf_text(&place));
+        if (place.failed) out->failed = place.failed;
+    }
+}
+
 void lp_template_put_warnings(const struct lp_stack *s, struct lp_buf *out)
 {
     char name[LP_GLUE_NAME_BYTES];
     for (size_t i = 0; i < s->count; i++) {
         const struct lp_pipeline *p = s->list[i].pipeline;
+        put_secret_files(&s->list[i], out);
         if (!in_stack(p))
             lp_buf_printf(
                 out,

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 
 import pytest
 
@@ -134,6 +135,22 @@ def test_what_both_stages_would_share_is_said(program, server):
     assert program.call("template", file, "--quiet").stderr == ""
     assert not resources(result.stdout, "AWS::S3::Bucket") and not resources(result.stdout, "AWS::Glue::Database")
     assert program.call("template", pipeline(program, server.url())).stderr == ""
+
+
+@pytest.mark.parametrize("place", ["file:key.txt", "file:/run/secrets/key"])
+def test_a_secret_in_a_file_that_the_function_would_not_have_is_told_with_its_line_and_what_to_write(program, server, place):
+    file = pipeline(program, server.url(), source={"auth": {"query": "appid", "secret": place}},
+                    notify={"when": ["failure"], "to": [
+                        f"smtp://mail.example.com?from=a@example.org&to=b@example.org&user=a&secret={place}", "${TOPIC_ARN:-stderr}"]})
+    told = program.call("template", file)
+    lines = file.read_text().splitlines()
+    seen = []
+    for line in told.stderr.splitlines():
+        at = re.match(re.escape(str(file)) + r":(\d+):(\d+): the secret is kept in " + re.escape(place) + ", a file that", line)
+        assert at and "write env:NAME" in line and "ssm:NAME" in line and "secretsmanager:NAME" in line, line
+        seen.append(lines[int(at[1]) - 1][int(at[2]) - 1:].strip('"'))
+    assert told.status == OK and len(seen) == 2 and seen[0].startswith(place) and seen[1].startswith("smtp://"), told.stderr
+    assert program.call("template", file, "--quiet").stderr == ""
 
 
 # Made on moto, and run with what the stack gives.
