@@ -1,31 +1,25 @@
 #include "pipeline/history.h"
 
 #include "base/clock.h"
-#include "base/json.h"
+#include "pipeline/record_read.h"
 
 #include <stdio.h>
 
-#define RECORD_BYTES ((size_t)32 << 20)
-#define SLOT_BYTES   16 /* 20261122T180000Z */
-#define NEAR_US      (3 * LP_DAY_US)
+#define SLOT_BYTES 16 /* 20261122T180000Z */
+#define NEAR_US    (3 * LP_DAY_US)
 
 enum verdict { UNKNOWN, WORKED, PARTLY, FAILED };
 
 static enum lp_code read_verdict(struct lp_store *store, const char *key, enum verdict *out, struct lp_err *err)
 {
-    LP_AUTO(lp_buf) text = {.max_bytes = RECORD_BYTES};
-    LP_AUTO(lp_arena) arena = {.max_bytes = (size_t)256 << 20};
-    json_t *record;
+    static const enum verdict as[] = {WORKED, PARTLY, FAILED};
+    LP_AUTO(lp_arena) arena = {0};
+    const json_t *record;
+    enum lp_run_status status;
     *out = UNKNOWN;
-    enum lp_code code = store->ops->read(store, key, &text, err);
-    if (!code) code = lp_json_parse(&arena, lp_buf_text(&text), text.len, &record, err);
+    enum lp_code code = lp_record_load(store, key, &arena, &record, err);
     if (code) return code == LP_NOTFOUND || code == LP_DATA || code == LP_LIMIT ? LP_OK : code;
-    const char *status = json_string_value(json_object_get(record, "status"));
-    if (status)
-        *out = !strcmp(status, "ok")        ? WORKED
-               : !strcmp(status, "partial") ? PARTLY
-               : !strcmp(status, "failed")  ? FAILED
-                                            : UNKNOWN;
+    if (lp_record_status(record, &status)) *out = as[status];
     return LP_OK;
 }
 

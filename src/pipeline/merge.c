@@ -2,12 +2,10 @@
 
 #include "base/cancel.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "pipeline/record_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-#define SHARD_RECORD_BYTES ((size_t)32 << 20)
 
 struct merging {
     const struct lp_pipeline *pipeline;
@@ -16,19 +14,6 @@ struct merging {
     int64_t slot_us;
     uint64_t shards, went_well;
 };
-
-static uint64_t count_of(const json_t *map, const char *key)
-{
-    int64_t n = json_integer_value(json_object_get(map, key));
-    return n > 0 ? (uint64_t)n : 0;
-}
-
-static int64_t time_of(const json_t *record, const char *key)
-{
-    const char *text = json_string_value(json_object_get(record, key));
-    int64_t us = 0;
-    return text && lp_time_parse_iso(text, strlen(text), &us) ? us : 0;
-}
 
 /* Failures of a whole shard say which. */
 static enum lp_code add_failure(struct merging *m, uint64_t shard, const json_t *item, const char *error,
@@ -56,7 +41,7 @@ static enum lp_code add_files(struct lp_record *rec, const json_t *files, struct
         const char *url = json_string_value(json_object_get(file, "url"));
         if (!url) continue;
         struct lp_record_file *f = &rec->files[rec->file_count++];
-        *f = (struct lp_record_file){strdup(url), count_of(file, "rows"), count_of(file, "bytes")};
+        *f = (struct lp_record_file){strdup(url), lp_record_count(file, "rows"), lp_record_count(file, "bytes")};
         if (!f->url) return lp_nomem(err);
     }
     return LP_OK;
@@ -66,20 +51,20 @@ static enum lp_code add_record(struct merging *m, uint64_t shard, const json_t *
 {
     struct lp_record *rec = m->rec;
     const json_t *requests = json_object_get(record, "requests"), *rows = json_object_get(record, "rows"), *it;
-    const char *status = json_string_value(json_object_get(record, "status"));
-    int64_t started = time_of(record, "started_at"), finished = time_of(record, "finished_at");
+    int64_t started = lp_record_time(record, "started_at"), finished = lp_record_time(record, "finished_at");
+    enum lp_run_status status;
     size_t i;
-    rec->requests.total += count_of(requests, "total");
-    rec->requests.ok += count_of(requests, "ok");
-    rec->requests.failed += count_of(requests, "failed");
-    rec->requests.retried += count_of(requests, "retried");
-    rec->requests.waited_ms += (int64_t)count_of(requests, "waited_ms");
-    rec->rows.read += count_of(rows, "read");
-    rec->rows.written += count_of(rows, "written");
-    rec->rows.quarantined += count_of(rows, "quarantined");
+    rec->requests.total += lp_record_count(requests, "total");
+    rec->requests.ok += lp_record_count(requests, "ok");
+    rec->requests.failed += lp_record_count(requests, "failed");
+    rec->requests.retried += lp_record_count(requests, "retried");
+    rec->requests.waited_ms += (int64_t)lp_record_count(requests, "waited_ms");
+    rec->rows.read += lp_record_count(rows, "read");
+    rec->rows.written += lp_record_count(rows, "written");
+    rec->rows.quarantined += lp_record_count(rows, "quarantined");
     if (started && started < rec->started_us) rec->started_us = started;
     if (finished > rec->finished_us) rec->finished_us = finished;
-    m->went_well += status && !strcmp(status, "ok");
+    m->went_well += lp_record_status(record, &status) && status == LP_RUN_OK;
     LP_TRY(add_files(rec, json_object_get(record, "files"), err));
     json_array_foreach (json_object_get(record, "failures"), i, it) {
         const char *error = json_string_value(json_object_get(it, "error"));
@@ -90,19 +75,17 @@ static enum lp_code add_record(struct merging *m, uint64_t shard, const json_t *
 
 static enum lp_code add_shard(struct merging *m, uint64_t shard, struct lp_err *err)
 {
-    LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = SHARD_RECORD_BYTES};
-    LP_AUTO(lp_arena) arena = {.max_bytes = (size_t)256 << 20};
+    LP_AUTO(lp_buf) key = {.max_bytes = 1024};
+    LP_AUTO(lp_arena) arena = {0};
     const struct lp_layout l = {&m->pipeline->sink, m->pipeline->name, m->slot_us, shard, m->shards};
-    json_t *record;
+    const json_t *record;
     LP_TRY(lp_cancel_check(err));
     lp_layout_put_record_key(&l, &key);
     LP_TRY(lp_buf_code(&key, "the record's name", err));
-    enum lp_code code = m->store->ops->read(m->store, lp_buf_text(&key), &text, err);
+    enum lp_code code = lp_record_load(m->store, lp_buf_text(&key), &arena, &record, err);
     if (code == LP_NOTFOUND)
         return add_failure(m, shard, NULL, "it left no record: it did not run, or was cut off", err);
     LP_TRY(code);
-    code = lp_json_parse(&arena, lp_buf_text(&text), text.len, &record, err);
-    if (code) return lp_wrap(err, code, "the record %s", lp_buf_text(&key));
     return add_record(m, shard, record, err);
 }
 

@@ -12,6 +12,8 @@
 
 #include "lake/store.h"
 
+#define LP_PAST_ERROR_BYTES 1024
+
 enum lp_past_status { LP_PAST_UNREADABLE, LP_PAST_OK, LP_PAST_PARTIAL, LP_PAST_FAILED };
 
 struct lp_past_run {
@@ -23,14 +25,16 @@ struct lp_past_run {
     uint64_t requests, requests_ok, requests_failed, retries;
     uint64_t rows_read, rows_written, rows_quarantined;
     uint64_t failures;  /* listed in the record */
-    const char *error;  /* the first failure, as the record has it; "" when there is none. It came from strangers: escape it */
+    /* The first failure as the record has it, cut at LP_PAST_ERROR_BYTES; why the record cannot be read; "" when there is
+     * none. It came from strangers: escape it. */
+    const char *error;
 };
 
 struct lp_past {
     struct lp_arena arena;
     struct lp_past_run *list; /* the oldest first */
     size_t count;
-    bool more; /* older ones were left out */
+    bool more; /* there are older records that were not looked at */
 };
 
 struct lp_past_wanted {
