@@ -177,6 +177,66 @@ def test_what_cannot_be_made_into_an_image_says_why(tmp_path):
         assert it.status == status and sentence in it.stderr, (options, it.stderr)
 
 
+@pytest.fixture
+def commit(tmp_path):
+    """A repository of one commit, as the environment tells git of it; and the commit's time."""
+    time = "1600000000"
+    env = {"GIT_DIR": str(tmp_path / "repository"), "GIT_CONFIG_GLOBAL": "/dev/null", "SOURCE_DATE_EPOCH": ""}
+    who = {f"GIT_{role}_{what}": "a@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    subprocess.run(["git", "init", "--quiet", "--bare", env["GIT_DIR"]], check=True, timeout=60, env={**os.environ, **env})
+    tree = subprocess.run(["git", "mktree"], input="", capture_output=True, text=True, check=True, timeout=60, env={**os.environ, **env})
+    made = subprocess.run(["git", "commit-tree", tree.stdout.strip(), "-m", "one"], capture_output=True, text=True, check=True,
+                          timeout=60, env={**os.environ, **env, **who, "GIT_COMMITTER_DATE": time + " +0000"})
+    subprocess.run(["git", "update-ref", "HEAD", made.stdout.strip()], check=True, timeout=60, env={**os.environ, **env})
+    return env, time
+
+
+@pytest.fixture
+def docker(tmp_path):
+    """Something called docker that writes down what it is told."""
+    folder, said = tmp_path / "bin", tmp_path / "said"
+    folder.mkdir()
+    (folder / "docker").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >"{said}"\n')
+    (folder / "docker").chmod(0o755)
+
+    def build(**env):
+        done = make_image("--with", "docker", env={"PATH": f"{folder}:{os.environ['PATH']}", **env})
+        return done, said.read_text().splitlines() if said.exists() else []
+    return build
+
+
+def test_a_container_tool_is_told_the_commits_time_because_it_does_not_see_git(docker, commit):
+    env, time = commit
+    done, words = docker(**env)
+    assert done.status == 0 and "1970" not in done.stderr, done.stderr
+    assert words[words.index(f"SOURCE_DATE_EPOCH={time}") - 1] == "--build-arg"
+    assert "SOURCE_DATE_EPOCH=86400" in docker(**{**env, "SOURCE_DATE_EPOCH": "86400"})[1]
+    said = (ROOT / "Dockerfile").read_text()
+    builder = said[:said.index("FROM scratch")]
+    assert ".git" in (ROOT / ".dockerignore").read_text().split()
+    assert builder.index("RUN scripts/deps") < builder.index("ARG SOURCE_DATE_EPOCH\n") < builder.index("RUN scripts/image")
+
+
+def test_where_the_commits_time_is_not_known_it_says_so_and_which_time_it_takes(docker, tmp_path):
+    done, words = docker(GIT_DIR=str(tmp_path / "nowhere"), SOURCE_DATE_EPOCH="")
+    assert done.status == 0 and "SOURCE_DATE_EPOCH=0" in words
+    assert re.search(r"^image: the commit's time is not known \(.*not a git repository.*\), so times in the image are "
+                     r"1970-01-01T00:00:00Z; set SOURCE_DATE_EPOCH", done.stderr, re.M), done.stderr
+
+
+def test_the_image_made_here_has_the_time_it_says(tmp_path):
+    done = make_image("--root", tmp_path / "root", env={"GIT_DIR": str(tmp_path / "nowhere"), "SOURCE_DATE_EPOCH": ""})
+    assert done.status == 0 and "1970-01-01T00:00:00Z" in done.stderr
+    done = make_image("--root", tmp_path / "again", env={"GIT_DIR": str(tmp_path / "nowhere"), "SOURCE_DATE_EPOCH": "1"})
+    assert done.status == 0 and "1970" not in done.stderr
+
+
+@pytest.mark.parametrize("epoch", ["yesterday", "-1", "1.5", "1 2", "99999999999"])
+def test_a_time_that_is_none_is_refused(docker, epoch):
+    done, words = docker(SOURCE_DATE_EPOCH=epoch)
+    assert done.status == 1 and not words and f'SOURCE_DATE_EPOCH is "{epoch}"' in done.stderr
+
+
 def test_docker_finds_the_same_layers_without_the_index(made, image):
     with tarfile.open(made.path) as tar:
         (told,) = json.load(tar.extractfile("manifest.json"))
