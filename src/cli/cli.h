@@ -21,7 +21,9 @@ struct lp_cli {
     size_t word_count;
     int64_t slot_us; /* now, cut to the minute, unless given */
     bool slot_given;
-    const char *to, *replay, *record;
+    const char *to, *replay, *record; /* to: of backfill a time, see until */
+    const char *from, *until, *lake;  /* backfill */
+    int64_t at_once;
     struct lp_aws_options aws;
     const char *wheres[8]; /* --where */
     size_t where_count;
@@ -34,7 +36,7 @@ struct lp_cli {
     const char *host, *event; /* of the local invocation URL; NULL: not given */
     int64_t port;
     bool port_given;
-    bool athena, json, policy, quiet, verbose, schema, help, version;
+    bool athena, force, json, policy, quiet, verbose, schema, help, version;
     const char *color;        /* auto, always, never */
     struct lp_style out, err; /* how to write to standard output and standard error */
 };
@@ -58,8 +60,8 @@ enum {
     LP_CMD_SERVE = 32768,
     LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE,
     LP_CMD_FUNCTION = LP_CMD_LAMBDA | LP_CMD_INVOKE,
-    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_FUNCTION, /* may call AWS */
-    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_TEMPLATE | LP_CMD_SCHEDULE | LP_CMD_HELP
+    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_FUNCTION | LP_CMD_BACKFILL, /* may call AWS */
+    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_TEMPLATE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL | LP_CMD_HELP
 };
 
 struct lp_command {
@@ -89,6 +91,7 @@ int lp_cmd_plan(struct lp_cli *c);
 int lp_cmd_preview(struct lp_cli *c);
 int lp_cmd_run(struct lp_cli *c);
 int lp_cmd_query(struct lp_cli *c);
+int lp_cmd_backfill(struct lp_cli *c);
 int lp_cmd_doctor(struct lp_cli *c);
 int lp_cmd_invoke(struct lp_cli *c);
 int lp_cmd_lambda(struct lp_cli *c);

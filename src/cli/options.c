@@ -36,6 +36,14 @@ const struct lp_command lp_commands[] = {
      "has them, unix(\"0 18 * * *\") for plain cron. A local time that clocks skip is skipped; one that they repeat counts once, "
      "the first time. What EventBridge would refuse is refused, with the place.",
      LP_CMD_SCHEDULE, 1, 1, lp_cmd_schedule},
+    {"backfill", "FILE", "run every slot of a time that has passed, except those that are ok already",
+     "Runs the pipeline for each slot of its schedule from --from to --to, both included, one after another or --at-once N. A day "
+     "is a whole day of the schedule's time zone, so that --from 2026-10-01 --to 2026-10-31 is October; a time is UTC unless it has an "
+     "offset. Slots whose record says ok are passed over, unless --force; so the same command goes on where it was stopped, and "
+     "runs again what failed. Here --to is a time: the lake is --lake. Each run is a process of its own and keeps the limits of "
+     "source.limit by itself: with --at-once 4 the source is asked four times as much. Nobody is notified. The source must answer for the "
+     "past: the request holds {slot…}, or the file says source.history: true.",
+     LP_CMD_BACKFILL, 1, 1, lp_cmd_backfill},
     {"merge", "FILE", "make the records of a slot's shards the one record of the slot",
      "Where a slot was run in shards (--shard I/N, each wherever it likes), adds their records up and writes the slot's own. A "
      "shard that left none is a failure in it.",
@@ -76,7 +84,26 @@ static enum lp_code set_slot(struct lp_cli *c, const char *text, struct lp_err *
 static enum lp_code set_to(struct lp_cli *c, const char *text, struct lp_err *err)
 {
     c->to = text;
-    return *text ? LP_OK : lp_fail(err, LP_USAGE, "--to is empty; name a directory");
+    return *text ? LP_OK : lp_fail(err, LP_USAGE, "--to is empty; name a directory, or a time for backfill");
+}
+
+static enum lp_code set_from(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    (void)err;
+    c->from = text;
+    return LP_OK;
+}
+
+static enum lp_code set_lake(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    c->lake = text;
+    return *text ? LP_OK : lp_fail(err, LP_USAGE, "--lake is empty; name a directory");
+}
+
+static enum lp_code set_at_once(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    if (lp_int64_parse(text, strlen(text), &c->at_once) && c->at_once >= 1 && c->at_once <= 64) return LP_OK;
+    return lp_fail(err, LP_USAGE, "--at-once %.40s is not a number of runs from 1 to 64", text);
 }
 
 static enum lp_code set_shard(struct lp_cli *c, const char *text, struct lp_err *err)
@@ -215,6 +242,7 @@ static enum lp_code set_color(struct lp_cli *c, const char *text, struct lp_err 
         return LP_OK;                                                                      \
     }
 SWITCH(athena)
+SWITCH(force)
 SWITCH(json)
 SWITCH(quiet)
 SWITCH(verbose)
@@ -227,6 +255,11 @@ const struct lp_option lp_options[] = {
     {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601; now, cut to the minute, when left out",
      LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_MERGE, set_slot},
     {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_INVOKE | LP_CMD_MERGE, set_to},
+    {"from", 0, "TIME", "the first slot, or a day: all of it", LP_CMD_BACKFILL, set_from},
+    {"to", 0, "TIME", "the last slot, or a day: all of it", LP_CMD_BACKFILL, set_to},
+    {"lake", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_BACKFILL, set_lake},
+    {"at-once", 0, "N", "how many runs at the same time, up to 64; 1 when left out", LP_CMD_BACKFILL, set_at_once},
+    {"force", 0, NULL, "run those slots again too that are ok", LP_CMD_BACKFILL, set_force},
     {"where", 0, "NAME=VALUE", "look only at these partitions; * stands for anything: --where 'dt=2012-10-*'",
      LP_CMD_QUERY, set_where},
     {"athena", 0, NULL, "ask Amazon Athena, over the tables in Glue, instead of DuckDB", LP_CMD_QUERY, set_athena},
@@ -239,7 +272,7 @@ const struct lp_option lp_options[] = {
     {"shards", 0, "N", "of how many shards a slot is; the template then runs them side by side, by a state machine",
      LP_CMD_TEMPLATE | LP_CMD_MERGE, set_shards},
     {"replay", 0, "DIR", "answer requests from the replies recorded in DIR; no network",
-     LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_INVOKE, set_replay},
+     LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_BACKFILL | LP_CMD_INVOKE, set_replay},
     {"record", 0, "DIR", "keep the replies in DIR, one file per item", LP_CMD_PREVIEW | LP_CMD_RUN, set_record},
     {"profile", 0, "NAME", "take AWS credentials and settings from this profile", LP_CMD_AWS, set_profile},
     {"region", 0, "REGION", "the AWS region; else the environment's or the profile's", LP_CMD_AWS, set_region},
@@ -256,8 +289,8 @@ const struct lp_option lp_options[] = {
     {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
     {"policy", 0, NULL, "print all that the pipeline needs as one policy for IAM, and nothing else", LP_CMD_DOCTOR, set_policy},
     {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there",
-     LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_SCHEDULE, set_json},
-    {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_TEMPLATE, set_quiet},
+     LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL, set_json},
+    {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_TEMPLATE | LP_CMD_BACKFILL, set_quiet},
     {"verbose", 'v', NULL, "tell of every try", LP_CMD_PREVIEW | LP_CMD_RUN, set_verbose},
     {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always, never", LP_CMD_ALL, set_color},
     {"help", 'h', NULL, "explain the command", LP_CMD_ALL, set_help},
@@ -265,15 +298,26 @@ const struct lp_option lp_options[] = {
 };
 const size_t lp_option_count = LP_COUNT(lp_options);
 
-static const struct lp_option *find_option(const char *word, size_t len)
+/* The one of the command where a name has two meanings, else the first. */
+static const struct lp_option *find_option(const struct lp_command *command, const char *word, size_t len)
 {
+    const struct lp_option *found = NULL;
     for (size_t i = 0; i < lp_option_count; i++) {
         const struct lp_option *o = &lp_options[i];
         bool by_letter = word[0] == '-' && word[1] != '-' && len == 2 && o->letter && word[1] == o->letter;
         bool by_name = len > 2 && word[1] == '-' && strlen(o->name) == len - 2 && !memcmp(word + 2, o->name, len - 2);
-        if (by_letter || by_name) return o;
+        if (!by_letter && !by_name) continue;
+        if (!found || (command && o->commands & command->bit)) found = o;
     }
-    return NULL;
+    return found;
+}
+
+/* Does the command know an option of this name? Given before the command, its other meaning may have been found. */
+static bool is_known(const struct lp_command *command, const char *name)
+{
+    for (size_t i = 0; i < lp_option_count; i++)
+        if (lp_options[i].commands & command->bit && !strcmp(lp_options[i].name, name)) return true;
+    return false;
 }
 
 static enum lp_code unknown_option(const char *word, size_t len, struct lp_err *err)
@@ -294,7 +338,7 @@ static enum lp_code take_option(struct lp_cli *c, bool *given, const char *word,
 {
     const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
     size_t len = equals ? (size_t)(equals - word) : strlen(word);
-    const struct lp_option *o = find_option(word, len);
+    const struct lp_option *o = find_option(c->command, word, len);
     if (!o) return unknown_option(word, len, err);
     given[o - lp_options] = true;
     if (!o->argument && equals) return lp_fail(err, LP_USAGE, "--%s takes no value", o->name);
@@ -343,7 +387,7 @@ static enum lp_code check_fit(struct lp_cli *c, const bool *given, struct lp_err
     if (!cmd && take_handler(c, NULL)) return LP_OK;
     if (!cmd) return lp_fail(err, LP_USAGE, "a command is missing; lambda-pipeline --help lists them");
     for (size_t i = 0; i < lp_option_count; i++)
-        if (given[i] && !(lp_options[i].commands & cmd->bit))
+        if (given[i] && !is_known(cmd, lp_options[i].name))
             return lp_fail(err, LP_USAGE, "%s has no option --%s; lambda-pipeline help %s lists them", cmd->name,
                            lp_options[i].name, cmd->name);
     size_t least = c->schema ? 0 : cmd->bit == LP_CMD_CHECK ? 1 : cmd->least_words;
@@ -352,6 +396,8 @@ static enum lp_code check_fit(struct lp_cli *c, const bool *given, struct lp_err
                        cmd->words);
     if (cmd->bit == LP_CMD_MERGE && !c->shards)
         return lp_fail(err, LP_USAGE, "merge wants the number of shards: --shards N");
+    if (cmd->bit == LP_CMD_BACKFILL && (!c->from || !c->to))
+        return lp_fail(err, LP_USAGE, "backfill wants the time to fill: --from 2026-10-01 --to 2026-10-31");
     if (c->word_count > cmd->most_words)
         return lp_fail(err, LP_USAGE, "%s takes one %s, not also %.60s", cmd->name,
                        cmd->bit == LP_CMD_HELP ? "word" : "file", c->words[cmd->most_words]);
@@ -370,7 +416,7 @@ enum lp_code lp_cli_parse(struct lp_cli *c, int argc, char **argv, struct lp_err
 {
     bool given[LP_COUNT(lp_options)] = {0};
     bool options_over = false;
-    *c = (struct lp_cli){.color = "auto", .rows = 5, .next = 5};
+    *c = (struct lp_cli){.color = "auto", .rows = 5, .next = 5, .at_once = 1};
     int64_t now = lp_clock_now_us();
     c->after_us = now;
     c->slot_us = now - now % 60000000;

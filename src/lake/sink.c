@@ -258,15 +258,15 @@ void lp_sink_bind(struct lp_reading *r, struct lp_sink *s, const char *pipeline,
 enum lp_code lp_sink_redirect(struct lp_sink *s, struct lp_arena *a, const char *to, struct lp_err *err)
 {
     const char *remedy, *what = objection(to, &remedy);
-    if (what) return lp_fail(err, LP_USAGE, "--to \"%.100s\": %s; %s", to, what, remedy);
+    if (what) return lp_fail(err, LP_USAGE, "the lake \"%.100s\": %s; %s", to, what, remedy);
     s->to = to;
     if (!split_address(s, a)) return lp_nomem(err);
     what = objection_to_format(s, &remedy);
     if (what)
-        return lp_fail(err, LP_USAGE, "--to %.100s: format %s: %s; %s", to,
+        return lp_fail(err, LP_USAGE, "the lake %.100s: format %s: %s; %s", to,
                        lp_format_info((enum lp_format)s->format)->name, what, remedy);
     if (s->file_name && s->partitions.count)
-        return lp_fail(err, LP_USAGE, "--to %.100s: one file cannot be partitioned; name a directory", to);
+        return lp_fail(err, LP_USAGE, "the lake %.100s: one file cannot be partitioned; name a directory", to);
     return LP_OK;
 }
 

@@ -299,6 +299,13 @@ static const struct lp_field fields[] = {
      .schema = "{\"type\":\"string\"}",
      .example = "hourly",
      .help = "Path of an object of arrays of equal length: each position becomes a row."},
+    {.name = "history",
+     .kind = LP_FIELD_BOOL,
+     .offset = offsetof(struct lp_source, history),
+     .fallback = "false",
+     .example = "true",
+     .help = "Says that the source can be asked for slots long past, for `backfill`. Where the request holds the slot, like "
+             "`{slot:%Y-%m-%d}`, it need not be said."},
 };
 const struct lp_fields lp_source_fields = {"source", "What is asked, of whom, how often, and what counts as an answer.",
                                            fields, LP_COUNT(fields)};
@@ -389,6 +396,18 @@ void lp_source_release(struct lp_source *s)
     explicit_bzero(s->auth.value, strlen(s->auth.value));
     free(s->auth.value);
     s->auth.value = NULL;
+}
+
+static bool any_uses_slot(const struct lp_pairs *pairs)
+{
+    for (size_t i = 0; i < pairs->count; i++)
+        if (lp_template_uses(&pairs->list[i].value, LP_VARIABLE_SLOT)) return true;
+    return false;
+}
+
+bool lp_source_has_history(const struct lp_source *s)
+{
+    return s->history || lp_template_uses(&s->get, LP_VARIABLE_SLOT) || any_uses_slot(&s->query) || any_uses_slot(&s->headers);
 }
 
 bool lp_source_status(const struct lp_source *s, int status, enum lp_status_action *action)

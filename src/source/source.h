@@ -85,6 +85,7 @@ struct lp_source {
     struct lp_status_rules on_status;
     struct lp_expectations expect;
     struct lp_row_path rows, zip;
+    bool history;
 };
 
 extern const struct lp_fields lp_source_fields;
@@ -96,6 +97,8 @@ void lp_source_bind(struct lp_reading *r, struct lp_source *s, const struct lp_v
 enum lp_code lp_source_load_secret(struct lp_source *s, struct lp_aws *aws, const char *folder,
                                    struct lp_err *err) LP_CHECKED;
 void lp_source_release(struct lp_source *s);
+/* Can it be asked for a slot long past? Its request says the slot, or the file says that it can. */
+bool lp_source_has_history(const struct lp_source *s);
 /* What a status is to be, by on_status; false when no rule speaks of it. */
 bool lp_source_status(const struct lp_source *s, int status, enum lp_status_action *action);
 

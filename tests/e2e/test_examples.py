@@ -80,7 +80,7 @@ def hourly_rows(city, body):
         yield {"time": time + ":00Z", "city": city} | {name: values[index] for name, values in columns.items()}
 
 
-@pytest.mark.parametrize("example", ["weather/weather.yaml", "open-meteo/open-meteo.yaml", "tutorial/daily-weather.yaml"])
+@pytest.mark.parametrize("example", ["weather/weather.yaml", "open-meteo/open-meteo.yaml", "open-meteo/archive.yaml", "tutorial/daily-weather.yaml"])
 def test_an_example_has_no_faults(run, repo, example):
     result = run("check", str(repo / "examples" / example))
     assert result.status == 0, result.stderr
