@@ -36,7 +36,8 @@ struct lp_cli {
     const char *host, *event; /* of the local invocation URL; NULL: not given */
     int64_t port;
     bool port_given;
-    bool athena, force, json, policy, quiet, verbose, schema, help, version;
+    int64_t last;           /* runs: of how many */
+    bool athena, failed, force, json, policy, quiet, verbose, schema, help, version;
     const char *color;        /* auto, always, never */
     struct lp_style out, err; /* how to write to standard output and standard error */
 };
@@ -60,8 +61,8 @@ enum {
     LP_CMD_SERVE = 32768,
     LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE,
     LP_CMD_FUNCTION = LP_CMD_LAMBDA | LP_CMD_INVOKE,
-    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_FUNCTION | LP_CMD_BACKFILL, /* may call AWS */
-    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_TEMPLATE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL | LP_CMD_HELP
+    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_FUNCTION | LP_CMD_BACKFILL | LP_CMD_RUNS, /* may call AWS */
+    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_TEMPLATE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL | LP_CMD_RUNS | LP_CMD_HELP
 };
 
 struct lp_command {
@@ -96,6 +97,7 @@ int lp_cmd_doctor(struct lp_cli *c);
 int lp_cmd_invoke(struct lp_cli *c);
 int lp_cmd_lambda(struct lp_cli *c);
 int lp_cmd_merge(struct lp_cli *c);
+int lp_cmd_runs(struct lp_cli *c);
 int lp_cmd_schedule(struct lp_cli *c);
 int lp_cmd_template(struct lp_cli *c);
 int lp_cmd_help(struct lp_cli *c);

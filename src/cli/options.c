@@ -44,6 +44,10 @@ const struct lp_command lp_commands[] = {
      "source.limit by itself: with --at-once 4 the source is asked four times as much. Nobody is notified. The source must answer for the "
      "past: the request holds {slot…}, or the file says source.history: true.",
      LP_CMD_BACKFILL, 1, 1, lp_cmd_backfill},
+    {"runs", "FILE", "show how the runs of a pipeline went",
+     "Lists what the records in the lake say of a pipeline's slots, the newest first: how each ended, when it ran and how long it "
+     "took, rows and failures. Slots between them that the schedule names and that have no record are listed as missed.",
+     LP_CMD_RUNS, 1, 1, lp_cmd_runs},
     {"merge", "FILE", "make the records of a slot's shards the one record of the slot",
      "Where a slot was run in shards (--shard I/N, each wherever it likes), adds their records up and writes the slot's own. A "
      "shard that left none is a failure in it.",
@@ -201,6 +205,12 @@ static enum lp_code set_next(struct lp_cli *c, const char *text, struct lp_err *
     return lp_fail(err, LP_USAGE, "--next %.40s is not a number of instants from 1 to 10,000", text);
 }
 
+static enum lp_code set_last(struct lp_cli *c, const char *text, struct lp_err *err)
+{
+    if (lp_int64_parse(text, strlen(text), &c->last) && c->last >= 1 && c->last <= 10000) return LP_OK;
+    return lp_fail(err, LP_USAGE, "--last %.40s is not a number of runs from 1 to 10,000", text);
+}
+
 static enum lp_code set_after(struct lp_cli *c, const char *text, struct lp_err *err)
 {
     if (lp_time_parse_slot(text, &c->after_us)) return LP_OK;
@@ -242,6 +252,7 @@ static enum lp_code set_color(struct lp_cli *c, const char *text, struct lp_err 
         return LP_OK;                                                                      \
     }
 SWITCH(athena)
+SWITCH(failed)
 SWITCH(force)
 SWITCH(json)
 SWITCH(quiet)
@@ -254,7 +265,7 @@ SWITCH(version)
 const struct lp_option lp_options[] = {
     {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601; now, cut to the minute, when left out",
      LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_MERGE, set_slot},
-    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_INVOKE | LP_CMD_MERGE, set_to},
+    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_INVOKE | LP_CMD_MERGE | LP_CMD_RUNS, set_to},
     {"from", 0, "TIME", "the first slot, or a day: all of it", LP_CMD_BACKFILL, set_from},
     {"to", 0, "TIME", "the last slot, or a day: all of it", LP_CMD_BACKFILL, set_to},
     {"lake", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_BACKFILL, set_lake},
@@ -284,12 +295,14 @@ const struct lp_option lp_options[] = {
      LP_CMD_FUNCTION, set_host},
     {"event", 0, "JSON|@FILE", "make one call with this event, print the answer, and end", LP_CMD_INVOKE, set_event},
     {"next", 0, "N", "how many instants to show; 5 when left out", LP_CMD_SCHEDULE, set_next},
+    {"last", 0, "N", "how many runs to show; 20 when left out", LP_CMD_RUNS, set_last},
+    {"failed", 0, NULL, "show only runs that did not end well: failed, partial, unreadable", LP_CMD_RUNS, set_failed},
     {"after", 0, "TIME", "those after this time; now when left out", LP_CMD_SCHEDULE, set_after},
     {"timezone", 0, "ZONE", "the IANA time zone to read it in; the file's, else UTC, when left out", LP_CMD_SCHEDULE, set_timezone},
     {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
     {"policy", 0, NULL, "print all that the pipeline needs as one policy for IAM, and nothing else", LP_CMD_DOCTOR, set_policy},
     {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there",
-     LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL, set_json},
+     LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL | LP_CMD_RUNS, set_json},
     {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_TEMPLATE | LP_CMD_BACKFILL, set_quiet},
     {"verbose", 'v', NULL, "tell of every try", LP_CMD_PREVIEW | LP_CMD_RUN, set_verbose},
     {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always, never", LP_CMD_ALL, set_color},
@@ -416,7 +429,7 @@ enum lp_code lp_cli_parse(struct lp_cli *c, int argc, char **argv, struct lp_err
 {
     bool given[LP_COUNT(lp_options)] = {0};
     bool options_over = false;
-    *c = (struct lp_cli){.color = "auto", .rows = 5, .next = 5, .at_once = 1};
+    *c = (struct lp_cli){.color = "auto", .rows = 5, .next = 5, .at_once = 1, .last = 20};
     int64_t now = lp_clock_now_us();
     c->after_us = now;
     c->slot_us = now - now % 60000000;

@@ -100,10 +100,10 @@ void lp_rows_put(const struct lp_rows *r, struct lp_buf *out)
     for (size_t i = 0; i < r->columns->count; i++) {
         const struct lp_column *c = &r->columns->list[i];
         bool number = c->type == LP_TYPE_BIGINT || c->type == LP_TYPE_DOUBLE;
-        columns[i] = (struct lp_grid_column){c->name, c->unit ? lp_unit_symbol(c->unit) : NULL, number, false};
+        columns[i] = (struct lp_grid_column){c->name, c->unit ? lp_unit_symbol(c->unit) : NULL, number, false, false};
         if (c->type == LP_TYPE_DOUBLE) trim_decimals(r, i);
     }
-    if (r->verdicts) columns[r->width - 1] = (struct lp_grid_column){"verdict", NULL, false, true};
+    if (r->verdicts) columns[r->width - 1] = (struct lp_grid_column){"verdict", NULL, false, true, false};
     lp_grid_put(r->style, columns, r->width, r->cells, r->count, out);
     if (r->seen > r->count)
         lp_buf_printf(out, "%s%s and %llu more row%s%s\n", r->style->grey, r->style->more,

@@ -59,6 +59,7 @@ struct lp_style lp_style_of(int fd, const char *color)
 
 #define WIDEST_CELL  ((size_t)40)
 #define MOST_COLUMNS ((size_t)64)
+#define LEAST_REST   ((size_t)20)
 
 static size_t cell_width(const char *text)
 {
@@ -71,31 +72,37 @@ static size_t column_width(const struct lp_grid_column *c, size_t count, size_t 
     size_t width = cell_width(c[index].name), unit = c[index].unit ? cell_width(c[index].unit) : 0;
     if (unit > width) width = unit;
     for (size_t r = 0; r < rows; r++) {
-        size_t w = cell_width(cells[r * count + index]);
+        const char *cell = cells[r * count + index];
+        size_t w = c[index].rest ? lp_text_columns(cell, strlen(cell)) : cell_width(cell);
         if (w > width) width = w;
     }
     return width;
 }
 
-static void put_cell(const char *text, size_t width, bool right, bool last, struct lp_buf *out)
+static void put_cell(const struct lp_style *s, const char *text, const char *colour, size_t width, bool right, bool last,
+                     struct lp_buf *out)
 {
     LP_AUTO(lp_buf) cut = {0};
     lp_text_cut(&cut, text, strlen(text), width);
     size_t pad = width - lp_text_columns(lp_buf_text(&cut), cut.len);
+    bool coloured = colour && *colour && cut.len;
     if (right) lp_buf_printf(out, "%*s", (int)pad, "");
+    if (coloured) lp_buf_puts(out, colour);
     lp_buf_put(out, lp_buf_text(&cut), cut.len);
+    if (coloured) lp_buf_puts(out, s->plain);
     if (!right && !last) lp_buf_printf(out, "%*s", (int)pad, "");
     if (!last) lp_buf_puts(out, "  ");
 }
 
-/* Which columns fit, in order; their number. A kept one has its room put aside first. */
+/* Which columns fit, in order; their number. A kept one has its room put aside first, one that takes the rest some of it. */
 static size_t choose_columns(const struct lp_style *s, const struct lp_grid_column *columns, size_t count,
                              char *const *cells, size_t rows, size_t *chosen, size_t *widths)
 {
-    size_t shown = 0, used = 0, kept = count && columns[count - 1].kept ? 1 : 0, reserved = 0, kept_width = 0;
+    bool rest = count && columns[count - 1].rest;
+    size_t shown = 0, used = 0, kept = count && (rest || columns[count - 1].kept) ? 1 : 0, reserved = 0, kept_width = 0;
     if (kept) {
         kept_width = column_width(columns, count, count - 1, cells, rows);
-        reserved = kept_width + 2;
+        reserved = (rest && kept_width > LEAST_REST ? LEAST_REST : kept_width) + 2;
     }
     for (size_t i = 0; i < count - kept && shown < MOST_COLUMNS - 1; i++) {
         size_t width = column_width(columns, count, i, cells, rows);
@@ -105,6 +112,8 @@ static size_t choose_columns(const struct lp_style *s, const struct lp_grid_colu
         used += width + (shown ? 2 : 0);
         shown++;
     }
+    if (rest && s->terminal && used + 2 + kept_width > s->columns)
+        kept_width = s->columns > used + 2 + LEAST_REST ? s->columns - used - 2 : LEAST_REST;
     if (kept) {
         chosen[shown] = count - 1;
         widths[shown++] = kept_width;
@@ -125,7 +134,7 @@ static void put_headings(const struct lp_style *s, const struct lp_grid_column *
     lp_buf_puts(out, s->bold);
     for (size_t i = 0; i < shown; i++) {
         const struct lp_grid_column *c = &columns[chosen[i]];
-        put_cell(c->name, widths[i], c->right, i + 1 == shown, out);
+        put_cell(s, c->name, NULL, widths[i], c->right, i + 1 == shown, out);
         units |= c->unit && *c->unit;
     }
     lp_buf_printf(out, "%s\n", s->plain);
@@ -133,26 +142,34 @@ static void put_headings(const struct lp_style *s, const struct lp_grid_column *
     lp_buf_puts(out, s->grey);
     for (size_t i = 0; i < shown; i++) {
         const struct lp_grid_column *c = &columns[chosen[i]];
-        put_cell(c->unit ? c->unit : "", widths[i], c->right, i + 1 == shown, out);
+        put_cell(s, c->unit ? c->unit : "", NULL, widths[i], c->right, i + 1 == shown, out);
     }
     lp_buf_puts(out, s->plain);
     put_line_end(out);
 }
 
-void lp_grid_put(const struct lp_style *s, const struct lp_grid_column *columns, size_t count, char *const *cells,
-                 size_t rows, struct lp_buf *out)
+void lp_grid_put_coloured(const struct lp_style *s, const struct lp_grid_column *columns, size_t count,
+                          char *const *cells, const char *const *colours, size_t rows, struct lp_buf *out)
 {
     size_t chosen[MOST_COLUMNS], widths[MOST_COLUMNS];
     size_t shown = choose_columns(s, columns, count, cells, rows, chosen, widths);
     put_headings(s, columns, chosen, widths, shown, out);
     for (size_t r = 0; r < rows; r++) {
-        for (size_t i = 0; i < shown; i++)
-            put_cell(cells[r * count + chosen[i]], widths[i], columns[chosen[i]].right, i + 1 == shown, out);
+        for (size_t i = 0; i < shown; i++) {
+            size_t at = r * count + chosen[i];
+            put_cell(s, cells[at], colours ? colours[at] : NULL, widths[i], columns[chosen[i]].right, i + 1 == shown, out);
+        }
         put_line_end(out);
     }
     if (shown < count)
         lp_buf_printf(out, "%s%s and %zu more column%s%s\n", s->grey, s->more, count - shown,
                       count - shown == 1 ? "" : "s", s->plain);
+}
+
+void lp_grid_put(const struct lp_style *s, const struct lp_grid_column *columns, size_t count, char *const *cells,
+                 size_t rows, struct lp_buf *out)
+{
+    lp_grid_put_coloured(s, columns, count, cells, NULL, rows, out);
 }
 
 void lp_style_put_distance(int64_t from_us, int64_t to_us, struct lp_buf *out)

@@ -25,10 +25,14 @@ struct lp_style lp_style_of(int fd, const char *color);
 struct lp_grid_column {
     const char *name, *unit; /* unit "" or NULL: none */
     bool right, kept;        /* kept: never left out, as the last of the columns */
+    bool rest;               /* kept, and takes what room is left: cut at the terminal's edge, in a pipe whole */
 };
 /* cells[row * column_count + column], all NUL-terminated. Columns that do not fit are left out, with a word about it. */
 void lp_grid_put(const struct lp_style *s, const struct lp_grid_column *columns, size_t column_count,
                  char *const *cells, size_t row_count, struct lp_buf *out);
+/* The same; colours, as many as cells, each NULL or one of the style's. */
+void lp_grid_put_coloured(const struct lp_style *s, const struct lp_grid_column *columns, size_t column_count,
+                          char *const *cells, const char *const *colours, size_t row_count, struct lp_buf *out);
 
 /* "in 6 h 24 min", "3 days ago" */
 void lp_style_put_distance(int64_t from_us, int64_t to_us, struct lp_buf *out);

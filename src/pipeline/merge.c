@@ -85,7 +85,7 @@ static enum lp_code add_shard(struct merging *m, uint64_t shard, struct lp_err *
     enum lp_code code = lp_record_load(m->store, lp_buf_text(&key), &arena, &record, err);
     if (code == LP_NOTFOUND)
         return add_failure(m, shard, NULL, "it left no record: it did not run, or was cut off", err);
-    LP_TRY(code);
+    if (code) return lp_wrap(err, code, "the record %s", lp_buf_text(&key));
     return add_record(m, shard, record, err);
 }
 

@@ -12,9 +12,8 @@ enum lp_code lp_record_load(struct lp_store *store, const char *key, struct lp_a
     json_t *record;
     if (!arena->max_bytes) arena->max_bytes = RECORD_ARENA_BYTES;
     LP_TRY(store->ops->read(store, key, &text, err));
-    enum lp_code code = lp_json_parse(arena, lp_buf_text(&text), text.len, &record, err);
-    if (code) return lp_wrap(err, code, "the record %s", key);
-    if (!json_is_object(record)) return lp_fail(err, LP_DATA, "the record %s is not a JSON object", key);
+    LP_TRY(lp_json_parse(arena, lp_buf_text(&text), text.len, &record, err));
+    if (!json_is_object(record)) return lp_fail(err, LP_DATA, "it is not a JSON object");
     *out = record;
     return LP_OK;
 }

@@ -2,8 +2,8 @@
  * Model:   the JSON object as it lies in the store; what is missing in it or of another type counts as 0 or nothing.
  * Owns:    the record lies in the caller's arena.
  * Units:   microseconds UTC.
- * Errors:  LP_NOTFOUND (there is none), LP_DATA (it is no JSON object), LP_LIMIT (larger than a record can be), those of the
- *          store, LP_NOMEM.
+ * Errors:  LP_NOTFOUND (there is none), LP_DATA (it is no JSON object; the sentence does not name it), LP_LIMIT (larger than a
+ *          record can be), those of the store, LP_NOMEM.
  * Threads: one thread (JSON).
  */
 #ifndef LP_PIPELINE_RECORD_READ_H

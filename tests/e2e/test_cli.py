@@ -334,8 +334,8 @@ def test_the_bash_completion_completes(run, tmp_path):
         return subprocess.run(["bash", "-c", f"""source {script}; COMP_WORDS=({' '.join(words)} ''); COMP_CWORD={len(words)}
             COMP_WORDS[$COMP_CWORD]="$0"; _lambda_pipeline; printf '%s\\n' "${{COMPREPLY[@]}}" """, complete.word],
                               capture_output=True, text=True, timeout=10, cwd=tmp_path).stdout.split()
-    complete.word = "r"
-    assert complete("lambda-pipeline") == ["run"]
+    complete.word = "ru"
+    assert complete("lambda-pipeline") == ["run", "runs"]
     complete.word = "--re"
     assert set(complete("lambda-pipeline", "run")) == {"--replay", "--record", "--region"}
     complete.word = "al"
