@@ -20,6 +20,9 @@
 
 enum lp_code lp_json_parse(struct lp_arena *a, const char *text, size_t len, json_t **root,
                            struct lp_err *err) LP_CHECKED;
+/* The same of what a person wrote: a name that an object gives twice is LP_DATA. In replies the last one counts. */
+enum lp_code lp_json_parse_once(struct lp_arena *a, const char *text, size_t len, json_t **root,
+                                struct lp_err *err) LP_CHECKED;
 
 /* Makes jansson's constructors take their memory from an arena, until called with NULL. */
 void lp_json_build_in(struct lp_arena *a);

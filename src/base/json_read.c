@@ -1,6 +1,6 @@
 /* Reads JSON text into jansson's values. jansson's own reader takes each byte through a callback and costs several times
  * what the request did; this one walks over the text. What is accepted is the same: RFC 8259, UTF-8, 2,048 levels, no
- * NUL in a name; of members with one name the last counts. */
+ * NUL in a name; of members with one name the last counts, unless the caller wants each once. */
 #include "base/json.h"
 #include "base/number.h"
 #include "base/text.h"
@@ -11,6 +11,8 @@ struct reader {
     struct lp_arena *arena;
     const char *begin, *at, *end;
     const char *problem; /* in words; NULL: none, or memory is out */
+    bool once;           /* a name may stand only once in an object */
+    struct lp_slice twice; /* the one that does not */
     int depth;
 };
 
@@ -233,9 +235,14 @@ static bool read_member(struct reader *r, json_t *object)
     skip_space(r);
     if (peek(r) != '"')
         return fail(r, r->at == r->end ? "an object has no end" : "a name in quotes was expected") != NULL;
-    r->at++;
+    const char *start = r->at++;
     if (!read_text(r, &name)) return false;
     if (memchr(name.at, '\0', name.len)) return fail(r, "a NUL in a name") != NULL;
+    if (r->once && json_object_getn(object, name.at, name.len)) {
+        r->twice = name;
+        r->at = start;
+        return fail(r, "is given twice") != NULL;
+    }
     skip_space(r);
     if (peek(r) != ':') return fail(r, "a colon was expected") != NULL;
     r->at++;
@@ -297,10 +304,17 @@ static enum lp_code tell_place(const struct reader *r, struct lp_err *err)
         if (*c == '\n') line++, column = 0;
         if (((unsigned char)*c & 0xC0) != 0x80) column++;
     }
+    if (r->twice.at) {
+        LP_AUTO(lp_buf) visible = {0}, shown = {0};
+        lp_text_put_visible(&visible, r->twice.at, r->twice.len < 400 ? r->twice.len : 400);
+        lp_text_cut(&shown, lp_buf_text(&visible), visible.len, 60);
+        return lp_fail(err, LP_DATA, "line %zu, column %zu: \"%s\" %s", line, column, lp_buf_text(&shown), r->problem);
+    }
     return lp_fail(err, LP_DATA, "it is not JSON: line %zu, column %zu: %s", line, column, r->problem);
 }
 
-enum lp_code lp_json_parse(struct lp_arena *a, const char *text, size_t len, json_t **root, struct lp_err *err)
+static enum lp_code parse(struct lp_arena *a, const char *text, size_t len, bool once, json_t **root,
+                          struct lp_err *err)
 {
     *root = NULL;
     if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
@@ -310,7 +324,7 @@ enum lp_code lp_json_parse(struct lp_arena *a, const char *text, size_t len, jso
     if (!len) return lp_fail(err, LP_DATA, "it is empty, JSON was expected");
     size_t bad = lp_utf8_check(text, len);
     if (bad < len) return lp_fail(err, LP_DATA, "it is not UTF-8 (byte %zu), as JSON must be", bad);
-    struct reader r = {.arena = a, .begin = text, .at = text, .end = text + len};
+    struct reader r = {.arena = a, .begin = text, .at = text, .end = text + len, .once = once};
     lp_json_build_in(a);
     *root = read_value(&r);
     lp_json_build_in(NULL);
@@ -318,4 +332,14 @@ enum lp_code lp_json_parse(struct lp_arena *a, const char *text, size_t len, jso
     if (*root && r.at < r.end) *root = fail(&r, "something stands behind its end");
     if (*root) return LP_OK;
     return r.problem ? tell_place(&r, err) : lp_arena_code(a, err);
+}
+
+enum lp_code lp_json_parse(struct lp_arena *a, const char *text, size_t len, json_t **root, struct lp_err *err)
+{
+    return parse(a, text, len, false, root, err);
+}
+
+enum lp_code lp_json_parse_once(struct lp_arena *a, const char *text, size_t len, json_t **root, struct lp_err *err)
+{
+    return parse(a, text, len, true, root, err);
 }

@@ -123,6 +123,21 @@ static enum lp_code read_envelope(const json_t *event, struct lp_event *out, str
     return found ? LP_OK : lp_fail(err, LP_DATA, "event: a scheduled event without its time");
 }
 
+/* Each try would be a run of another now. */
+static enum lp_code check_try(const json_t *event, struct lp_err *err)
+{
+    static const char *const keys[] = {"attempt", "execution", "schedule"};
+    for (size_t i = 0; i < LP_COUNT(keys); i++) {
+        const json_t *value = json_object_get(event, keys[i]);
+        if (value && !json_is_null(value))
+            return lp_fail(err, LP_DATA,
+                           "event: %s without scheduled, so it does not say for when; write \"scheduled\": "
+                           "\"<aws.scheduler.scheduled-time>\" beside it",
+                           keys[i]);
+    }
+    return LP_OK;
+}
+
 static enum lp_code read_object(const json_t *event, struct lp_event *out, struct lp_err *err)
 {
     bool slot, scheduled;
@@ -134,6 +149,7 @@ static enum lp_code read_object(const json_t *event, struct lp_event *out, struc
     LP_TRY(read_time(event, "scheduled", false, &scheduled, &us, err));
     if (slot && scheduled) return lp_fail(err, LP_DATA, "event: slot and scheduled say the same; leave one out");
     if (scheduled) out->slot_us = us;
+    if (!slot && !scheduled) LP_TRY(check_try(event, err));
     LP_TRY(read_shard(event, out, err));
     return read_merge(event, out, err);
 }
@@ -170,7 +186,7 @@ enum lp_code lp_event_read(const char *text, size_t len, int64_t now_us, struct 
         return lp_fail(err, LP_DATA, "event: it has %zu bytes, and at most %zu are read", len, LP_EVENT_BYTES);
     lp_event_trim(&text, &len);
     if (!len) return LP_OK;
-    enum lp_code code = lp_json_parse(&tree, text, len, &root, &local);
+    enum lp_code code = lp_json_parse_once(&tree, text, len, &root, &local);
     if (code == LP_NOMEM) return lp_nomem(err);
     if (code) return lp_fail(err, LP_DATA, "event: %s", local.text);
     return read_tree(root, now_us, out, err);

@@ -1,9 +1,10 @@
 /* event.h — what an invocation asks for: a slot, and perhaps a share of the items.
  * Model:   nothing, null and {} mean now, cut to the minute. {"slot": "2026-11-22T18:00:00Z", "shard": "3/16"} names either
- *          or both; "scheduled" is slot's name in what EventBridge Scheduler is told to send, which may also say "attempt",
- *          "execution" and "schedule". {"slot": …, "merge": 16} is no run: the records of 16 shards become the slot's. An event that an EventBridge rule or schedule sends on its own ("detail-type":
- *          "Scheduled Event") is known whole: its time is the slot. All else is an error, so that a misspelt word never
- *          means now. A slot more than five minutes ahead is an error: its data cannot be there yet.
+ *          or both; "scheduled" is slot's name in what EventBridge Scheduler is told to send. "attempt", "execution" and
+ *          "schedule" may stand beside it, and alone are an error. {"slot": …, "merge": 16} is no run: the records of 16
+ *          shards become the slot's. An event that an EventBridge rule or schedule sends on its own ("detail-type":
+ *          "Scheduled Event") is known whole: its time is the slot. All else is an error, a key given twice too, so that a
+ *          misspelt word never means now. A slot more than five minutes ahead is an error: its data cannot be there yet.
  * Owns:    nothing.
  * Units:   microseconds UTC; shard from 0, shards 0: the whole.
  * Errors:  LP_DATA with a sentence that names the key, LP_NOMEM.

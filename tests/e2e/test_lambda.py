@@ -98,6 +98,9 @@ BAD_EVENTS = [
     (json.dumps({**RULE, "detail-type": "Object Created"}).encode(), 'detail-type "Object Created"'),
     (json.dumps({**RULE, "detail-type": 7}).encode(), "detail-type is a number"),
     (json.dumps({**RULE, "time": None}).encode(), "without its time"), (json.dumps({**RULE, "slot": SLOT}).encode(), "leave slot out"),
+    (b'{"slot": "2012-10-01T17:00:00Z", "slot": "2012-10-01T18:00:00Z"}', '"slot" is given twice'),
+    (b'{"attempt": "2", "execution": "e"}', "attempt without scheduled"),
+    (b'{"x\\u001b[31m": 1, "x\\u001b[31m": 1}', "is given twice"),
     (json.dumps({"x\u001b[31m" + "y" * 5000: 1}).encode(), "unknown key"), (b"[" * 100000, "JSON"),
     (b'{"slot": "' + b"9" * (6 << 20) + b'"}', "at most"), (b" " * (6 << 20), "at most"),
 ]

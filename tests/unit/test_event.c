@@ -21,7 +21,7 @@ static enum lp_code read_event(const char *text)
 static void nothing_means_now_cut_to_the_minute(void **state)
 {
     static const char *const texts[] = {"",   " ",      "null",
-                                        "{}", " {\n} ", "{\"slot\":null,\"shard\":null,\"attempt\":\"3\"}"};
+                                        "{}", " {\n} ", "{\"slot\":null,\"shard\":null,\"attempt\":null}"};
     for (size_t i = 0; i < LP_COUNT(texts); i++) {
         assert_ok(read_event(texts[i]));
         assert_int_equal(event.slot_us, slot);
@@ -76,6 +76,50 @@ static void a_share_counts_from_one(void **state)
         snprintf(text, sizeof text, "{\"shard\":\"%s\"}", bad[i]);
         assert_code(read_event(text), LP_DATA);
         assert_non_null(strstr(err.text, "event: shard"));
+    }
+}
+
+/* Of two the last would count, and nobody said which was meant. */
+static void a_key_that_is_given_twice_is_an_error_with_its_place(void **state)
+{
+    assert_code(read_event("{\"slot\":\"2012-10-01T17:00:00Z\",\n \"sl\\u006ft\":\"2012-10-01T18:00:00Z\"}"), LP_DATA);
+    assert_string_equal(err.text, "event: line 2, column 2: \"slot\" is given twice");
+    assert_code(read_event("{\"shard\":\"1/2\",\"shard\":\"1/2\"}"), LP_DATA);
+    assert_code(read_event("{\"detail-type\":\"Scheduled Event\",\"time\":\"2012-10-01T18:00:00Z\","
+                           "\"detail\":{\"a\":1,\"b\":{},\"a\":2}}"),
+                LP_DATA);
+    assert_string_equal(err.text, "event: line 1, column 87: \"a\" is given twice");
+    assert_ok(read_event("{\"detail-type\":\"Scheduled Event\",\"time\":\"2012-10-01T18:00:00Z\","
+                         "\"detail\":{\"a\":{\"a\":1}},\"a\":2}"));
+    char text[4200] = "{\"";
+    memset(text + 2, 'x', 2000);
+    strcpy(text + 2002, "\x7f\":1,\"");
+    memcpy(text + strlen(text), text + 2, 2001);
+    strcat(text, "\":1}");
+    assert_code(read_event(text), LP_DATA);
+    assert_non_null(strstr(err.text, "xxx\u2026\" is given twice"));
+}
+
+/* What Scheduler says of one try means nothing without the time that it is a try of: now would be another slot at each. */
+static void what_scheduler_says_of_a_try_needs_the_time_it_was_due(void **state)
+{
+    static const char *const keys[] = {"attempt", "execution", "schedule"};
+    for (size_t i = 0; i < LP_COUNT(keys); i++) {
+        char text[200], told[300];
+        snprintf(text, sizeof text, "{\"%s\":\"3\"}", keys[i]);
+        assert_code(read_event(text), LP_DATA);
+        snprintf(told, sizeof told,
+                 "event: %s without scheduled, so it does not say for when; write \"scheduled\": "
+                 "\"<aws.scheduler.scheduled-time>\" beside it",
+                 keys[i]);
+        assert_string_equal(err.text, told);
+        snprintf(text, sizeof text, "{\"scheduled\":null,\"%s\":3}", keys[i]);
+        assert_code(read_event(text), LP_DATA);
+        snprintf(text, sizeof text, "{\"%s\":\"3\",\"scheduled\":\"2012-10-01T18:00:00Z\"}", keys[i]);
+        assert_ok(read_event(text));
+        assert_int_equal(event.slot_us, slot);
+        snprintf(text, sizeof text, "{\"%s\":\"3\",\"slot\":\"2012-10-01T18:00:00Z\"}", keys[i]);
+        assert_ok(read_event(text));
     }
 }
 
@@ -138,6 +182,8 @@ int main(void)
         cmocka_unit_test(a_slot_may_be_five_minutes_ahead_and_no_more),
         cmocka_unit_test(merging_is_of_all_shares),
         cmocka_unit_test(a_share_counts_from_one),
+        cmocka_unit_test(a_key_that_is_given_twice_is_an_error_with_its_place),
+        cmocka_unit_test(what_scheduler_says_of_a_try_needs_the_time_it_was_due),
         cmocka_unit_test(an_event_that_is_too_large_is_not_even_read),
         cmocka_unit_test(without_a_deadline_nothing_is_bounded),
         cmocka_unit_test(past_the_soft_deadline_only_tidying_up_goes_on_and_past_the_hard_one_nothing),
