@@ -37,6 +37,7 @@ struct lp_cli {
     int64_t port;
     bool port_given;
     int64_t last;           /* runs: of how many */
+    bool calendar;          /* schedule */
     bool athena, failed, force, json, policy, quiet, verbose, schema, help, version;
     const char *color;        /* auto, always, never */
     struct lp_style out, err; /* how to write to standard output and standard error */

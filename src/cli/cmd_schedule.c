@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "cli/calendar.h"
 #include "cli/load.h"
 #include "schedule/expression.h"
 
@@ -84,14 +85,25 @@ static void put_clock_change(const struct lp_cli *c, int64_t by_s, struct lp_buf
     lp_buf_printf(out, "  %sclocks were set %s %s%s", c->out.grey, by_s > 0 ? "forward" : "back", much, c->out.plain);
 }
 
+static void put_words(const struct lp_cli *c, const struct asked *a, struct lp_buf *out)
+{
+    lp_buf_puts(out, c->out.bold);
+    lp_expression_put_words(&a->expression, a->zone_name, out);
+    lp_buf_printf(out, "%s\n", c->out.plain);
+}
+
+static void put_calendar(const struct lp_cli *c, const struct asked *a, struct lp_buf *out)
+{
+    put_words(c, a, out);
+    lp_calendar_put(&c->out, &a->expression, &a->zone, c->after_us, out);
+}
+
 static void put_list(const struct lp_cli *c, const struct asked *a, struct lp_buf *out)
 {
     char text[LP_TIME_TEXT_BYTES];
     int64_t at = c->after_us, now = lp_clock_now_us(), offset = 0;
     bool utc = !a->zone.count;
-    lp_buf_printf(out, "%s", c->out.bold);
-    lp_expression_put_words(&a->expression, a->zone_name, out);
-    lp_buf_printf(out, "%s\n", c->out.plain);
+    put_words(c, a, out);
     int64_t shown = 0;
     for (; shown < c->next && lp_expression_next(&a->expression, &a->zone, at, &at); shown++) {
         lp_time_format(local_us(a, at), "%a %Y-%m-%d %H:%M", text, sizeof text);
@@ -121,6 +133,7 @@ int lp_cmd_schedule(struct lp_cli *c)
     int status = read_asked(c, &p, &a);
     if (!status) {
         if (c->json) put_json(c, &a, &out);
+        else if (c->calendar) put_calendar(c, &a, &out);
         else put_list(c, &a, &out);
         if (a.expression.odd) fprintf(stderr, "%s%s%s %s\n", c->err.yellow, c->err.warn, c->err.plain, a.expression.odd);
         status = lp_cli_print(c, &out, 0);

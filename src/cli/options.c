@@ -253,6 +253,7 @@ static enum lp_code set_color(struct lp_cli *c, const char *text, struct lp_err 
     }
 SWITCH(athena)
 SWITCH(failed)
+SWITCH(calendar)
 SWITCH(force)
 SWITCH(json)
 SWITCH(quiet)
@@ -298,6 +299,7 @@ const struct lp_option lp_options[] = {
     {"last", 0, "N", "how many runs to show; 20 when left out", LP_CMD_RUNS, set_last},
     {"failed", 0, NULL, "show only runs that did not end well: failed, partial, unreadable", LP_CMD_RUNS, set_failed},
     {"after", 0, "TIME", "those after this time; now when left out", LP_CMD_SCHEDULE, set_after},
+    {"calendar", 0, NULL, "draw the coming five weeks, with the days on which it is due and how often", LP_CMD_SCHEDULE, set_calendar},
     {"timezone", 0, "ZONE", "the IANA time zone to read it in; the file's, else UTC, when left out", LP_CMD_SCHEDULE, set_timezone},
     {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
     {"policy", 0, NULL, "print all that the pipeline needs as one policy for IAM, and nothing else", LP_CMD_DOCTOR, set_policy},
