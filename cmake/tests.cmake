@@ -54,6 +54,8 @@ set_tests_properties(test_allocations PROPERTIES TIMEOUT 1200 ENVIRONMENT
     LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/leaks-of-others:print_suppressions=0)
 
 # Programs that the tests in Python drive, for what the command line does not show.
-add_executable(aws_probe tests/probe/aws_probe.c)
-set_target_properties(aws_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
-target_link_libraries(aws_probe PRIVATE lp)
+foreach(probe aws_probe web_probe)
+    add_executable(${probe} tests/probe/${probe}.c)
+    set_target_properties(${probe} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+    target_link_libraries(${probe} PRIVATE lp)
+endforeach()

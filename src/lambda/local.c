@@ -6,16 +6,14 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "lambda/event.h"
+#include "net/listen.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define REQUEST_BYTES  ((size_t)6 << 20)
@@ -275,53 +273,6 @@ static void forget(void *who, struct MHD_Connection *c, void **state, enum MHD_R
 
 /* ---- the server ---- */
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static enum lp_code read_address(const char *host, uint16_t port, union address *a, socklen_t *len, struct lp_err *err)
-{
-    *a = (union address){0};
-    if (!strcmp(host, "localhost")) host = "127.0.0.1";
-    if (inet_pton(AF_INET, host, &a->v4.sin_addr) == 1) {
-        a->v4.sin_family = AF_INET;
-        a->v4.sin_port = htons(port);
-        *len = sizeof a->v4;
-        return LP_OK;
-    }
-    if (inet_pton(AF_INET6, host, &a->v6.sin6_addr) == 1) {
-        a->v6.sin6_family = AF_INET6;
-        a->v6.sin6_port = htons(port);
-        *len = sizeof a->v6;
-        return LP_OK;
-    }
-    return lp_fail(err, LP_USAGE, "--host %.60s is no address; write it like 127.0.0.1, or 0.0.0.0 for all", host);
-}
-
-/* A listening socket, and in *url where it is. */
-static enum lp_code listen_at(const struct lp_local_options *o, int *fd, char url[200], struct lp_err *err)
-{
-    union address a;
-    socklen_t len;
-    const int yes = 1;
-    LP_TRY(read_address(o->host, o->port, &a, &len, err));
-    *fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (*fd < 0) return lp_fail_errno(err, "cannot open a socket");
-    setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (bind(*fd, &a.any, len) || listen(*fd, SOMAXCONN) || getsockname(*fd, &a.any, &len)) {
-        enum lp_code code =
-            lp_fail_errno(err, "cannot listen at %s, port %u; name another one with --port", o->host, o->port);
-        close(*fd);
-        return code;
-    }
-    bool six = a.any.sa_family == AF_INET6;
-    snprintf(url, 200, "http://%s%s%s:%u" LP_LOCAL_PATH, six ? "[" : "", o->host, six ? "]" : "",
-             ntohs(six ? a.v6.sin6_port : a.v4.sin_port));
-    return LP_OK;
-}
-
 static enum lp_code start(struct local *l, int fd, struct lp_err *err)
 {
     l->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, take, l, MHD_OPTION_LISTEN_SOCKET, fd,
@@ -365,7 +316,8 @@ enum lp_code lp_local_serve(struct lp_function *f, const struct lp_local_options
     char url[200];
     int fd;
     LP_TRY(lp_local_timeout(&l.timeout_us, err));
-    LP_TRY(listen_at(o, &fd, url, err));
+    LP_TRY(lp_listen(o->host, o->port, &fd, url, err));
+    snprintf(url + strlen(url), sizeof url - strlen(url), "%s", LP_LOCAL_PATH);
     LP_TRY(start(&l, fd, err));
     f->log->write = keep_line;
     f->log->who = &l;
