@@ -26,6 +26,7 @@
 struct lp_earlier { /* what earlier runs of the slot may have left */
     struct lp_buf keys; /* of data files, one per line */
     bool any;           /* false: nothing at all, so that there is nothing to remove */
+    bool written;       /* the record says so: all rows, or some */
 };
 
 struct lp_output_file {

@@ -146,7 +146,8 @@ static void read_definition(struct lp_pipeline *p, struct lp_environment *e, str
                       "a table of one column cannot hold NULL: its line in the file would be empty");
 }
 
-static enum lp_code read_text(struct lp_pipeline *p, const char *path, struct lp_faults *faults, struct lp_err *err)
+static enum lp_code read_text(struct lp_pipeline *p, const char *path, const struct lp_buf *text, struct lp_faults *faults,
+                              struct lp_err *err)
 {
     const char *slash = strrchr(path, '/');
     lp_faults_init(faults, path);
@@ -155,6 +156,10 @@ static enum lp_code read_text(struct lp_pipeline *p, const char *path, struct lp
     p->folder = slash ? lp_arena_strndup(&p->arena, path, slash == path ? 1 : (size_t)(slash - path)) : ".";
     if (!p->path || !p->folder) return lp_nomem(err);
     p->text.max_bytes = LP_YAML_MAX_BYTES;
+    if (text) {
+        lp_buf_put(&p->text, lp_buf_text(text), text->len);
+        return lp_buf_code(&p->text, path, err);
+    }
     enum lp_code code = lp_file_read(path, &p->text, err);
     if (code == LP_LIMIT) {
         lp_faults_add(faults, 1, 1, 1, "put long lists into a file of their own: each: { file: items.csv }",
@@ -174,8 +179,14 @@ enum lp_code lp_pipeline_load(struct lp_pipeline *p, const char *path, struct lp
 enum lp_code lp_pipeline_load_for(struct lp_pipeline *p, const char *path, struct lp_environment *e,
                                   struct lp_faults *faults, struct lp_err *err)
 {
+    return lp_pipeline_load_text(p, path, NULL, e, faults, err);
+}
+
+enum lp_code lp_pipeline_load_text(struct lp_pipeline *p, const char *path, const struct lp_buf *text,
+                                   struct lp_environment *e, struct lp_faults *faults, struct lp_err *err)
+{
     *p = (struct lp_pipeline){0};
-    LP_TRY(read_text(p, path, faults, err));
+    LP_TRY(read_text(p, path, text, faults, err));
     faults->text = lp_buf_text(&p->text);
     faults->text_len = p->text.len;
     if (!faults->count) read_definition(p, e, faults);

@@ -37,6 +37,9 @@ enum lp_code lp_pipeline_load(struct lp_pipeline *p, const char *path, struct lp
 /* The same for a run elsewhere: what the file takes from the environment is asked of *e. */
 enum lp_code lp_pipeline_load_for(struct lp_pipeline *p, const char *path, struct lp_environment *e,
                                   struct lp_faults *faults, struct lp_err *err) LP_CHECKED;
+/* The same of a text that was read from there before; NULL: it is read now. */
+enum lp_code lp_pipeline_load_text(struct lp_pipeline *p, const char *path, const struct lp_buf *text,
+                                   struct lp_environment *e, struct lp_faults *faults, struct lp_err *err) LP_CHECKED;
 void lp_pipeline_release(struct lp_pipeline *p);
 
 /* docs/pipeline-file.md and the JSON Schema, from the field tables. */

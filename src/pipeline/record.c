@@ -243,6 +243,8 @@ enum lp_code lp_record_read_earlier(struct lp_store *store, const struct lp_layo
     out->any = true;
     code = lp_json_parse(&arena, lp_buf_text(&text), text.len, &record, err);
     if (code) return code == LP_NOMEM ? code : LP_OK;
+    const char *status = json_string_value(json_object_get(record, "status"));
+    out->written = status && (!strcmp(status, "ok") || !strcmp(status, "partial"));
     json_array_foreach (json_object_get(record, "files"), i, file)
         put_key_of(l, json_string_value(json_object_get(file, "url")), &out->keys);
     json_array_foreach (json_object_get(record, "kept"), i, file) put_key_of(l, json_string_value(file), &out->keys);

@@ -321,6 +321,8 @@ enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struc
     enum lp_code code = lock_slot(&w, err);
     /* Before anything that may fail: the record of a failed run takes the place of the one that names these files. */
     if (!code) code = lp_record_read_earlier(w.store, &w.layout, w.lock->orderly, &w.earlier, err);
+    if (!code && o->unless_done && w.earlier.written)
+        code = lp_fail(err, LP_LOCKED, "slot %s of %s was written already", w.slot_text, p->name);
     if (!code) code = conclude(&w, flow(&w, err), err);
     else code = tell_without_record(&w, code, err);
     release(&w);

@@ -22,6 +22,7 @@ struct lp_run_options {
     struct lp_http **http; /* connections to the source, kept from one run of the pipeline to the next; NULL: none are */
     struct lp_fetch_watch watch;
     bool count_items; /* so that progress knows the whole */
+    bool unless_done; /* LP_LOCKED where the slot's record says that it was written, all or in part */
     /* Sees each batch after it was judged; may be NULL. */
     void (*see_rows)(void *who, const struct lp_batch *b);
     void *who;

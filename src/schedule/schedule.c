@@ -3,6 +3,8 @@
 #include "schedule/expression.h"
 
 static const char *const overlaps[] = {"skip", "queue", "allow"};
+static const char *const catch_ups[] = {"none", "latest", "all"};
+#define DAY_MS 86400000.0
 
 static const struct lp_field fields[] = {
     {.name = "expression",
@@ -24,7 +26,57 @@ static const struct lp_field fields[] = {
      .words = overlaps,
      .word_count = LP_COUNT(overlaps),
      .example = "skip",
-     .help = "What happens when a run is due while another is at work."},
+     .help = "What `serve` does when a slot is due while another one is run: leave it out, run it afterwards, or run both at once."},
+    {.name = "catch_up",
+     .kind = LP_FIELD_WORD,
+     .offset = offsetof(struct lp_schedule, catch_up),
+     .fallback = "latest",
+     .words = catch_ups,
+     .word_count = LP_COUNT(catch_ups),
+     .example = "all",
+     .help = "What `serve` does about slots that were missed while it was down, which are those without a run record behind the "
+             "first one: nothing, run the last one, or run them all, the oldest first. A slot up to two minutes late is not "
+             "missed: it is run in any case."},
+    {.name = "catch_up_limit",
+     .kind = LP_FIELD_INT,
+     .offset = offsetof(struct lp_schedule, catch_up_limit),
+     .fallback = "24",
+     .min = 1,
+     .max = 1000,
+     .example = "100",
+     .help = "`catch_up: all` runs the newest so many slots at most."},
+    {.name = "jitter",
+     .kind = LP_FIELD_DURATION,
+     .offset = offsetof(struct lp_schedule, jitter_ms),
+     .fallback = "0",
+     .max = DAY_MS,
+     .example = "30s",
+     .help = "`serve` starts a run up to so much later, by an amount that depends on pipeline and slot alone: many that are due at "
+             "once are spread."},
+    {.name = "time_limit",
+     .kind = LP_FIELD_DURATION,
+     .offset = offsetof(struct lp_schedule, time_limit_ms),
+     .fallback = "1h",
+     .min = 1000,
+     .max = 7 * DAY_MS,
+     .example = "10m",
+     .help = "`serve` stops a run that takes longer; it has failed then."},
+    {.name = "retries",
+     .kind = LP_FIELD_INT,
+     .offset = offsetof(struct lp_schedule, retries),
+     .fallback = "2",
+     .max = 100,
+     .example = "5",
+     .help = "How often `serve` runs a slot again that failed, as long as the next slot is not due. (Single requests have their "
+             "own `source.limit`.)"},
+    {.name = "retry_after",
+     .kind = LP_FIELD_DURATION,
+     .offset = offsetof(struct lp_schedule, retry_after_ms),
+     .fallback = "1m",
+     .min = 1000,
+     .max = DAY_MS,
+     .example = "5m",
+     .help = "How long `serve` waits before that; twice as long each time."},
 };
 const struct lp_fields lp_schedule_fields = {"schedule", "When the pipeline runs.", fields, LP_COUNT(fields)};
 

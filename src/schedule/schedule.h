@@ -1,6 +1,7 @@
 /* schedule.h — the `schedule` section: when a pipeline is to run. Its expression is kept as written, once it is understood.
- * Model:   expression, time zone, what to do when runs overlap.
+ * Model:   expression, time zone, and what the service does: when runs overlap, were missed, fail, or last too long.
  * Owns:    texts lie in the arena of the definition.
+ * Units:   milliseconds.
  * Errors:  faults with place.
  * Threads: read only once read.
  */
@@ -10,10 +11,12 @@
 #include "config/field.h"
 
 enum lp_overlap { LP_OVERLAP_SKIP, LP_OVERLAP_QUEUE, LP_OVERLAP_ALLOW };
+enum lp_catch_up { LP_CATCH_UP_NONE, LP_CATCH_UP_LATEST, LP_CATCH_UP_ALL };
 
 struct lp_schedule {
     const char *expression, *timezone;
-    int overlap;
+    int overlap, catch_up; /* of the enums above */
+    int64_t catch_up_limit, jitter_ms, time_limit_ms, retries, retry_after_ms;
 };
 
 extern const struct lp_fields lp_schedule_fields;

@@ -1,0 +1,263 @@
+#include "serve/agenda.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MINUTE_US INT64_C(60000000)
+#define STEP_US   MINUTE_US /* a clock that goes back by less is waited for */
+
+static int64_t next_of(const struct lp_agenda *a, int64_t after_us)
+{
+    int64_t next;
+    return lp_expression_next(a->expression, a->zone, after_us, &next) ? next : INT64_MAX;
+}
+
+void lp_agenda_init(struct lp_agenda *a, const struct lp_schedule *rules, const struct lp_expression *e,
+                    const struct lp_zone *z, uint64_t seed, int64_t now_us)
+{
+    *a = (struct lp_agenda){.rules = rules, .expression = e, .zone = z, .seed = seed, .decided_us = now_us};
+    a->next_us = next_of(a, now_us);
+}
+
+void lp_agenda_change(struct lp_agenda *a, const struct lp_schedule *rules, const struct lp_expression *e,
+                      const struct lp_zone *z)
+{
+    a->rules = rules;
+    a->expression = e;
+    a->zone = z;
+    a->next_us = next_of(a, a->decided_us);
+}
+
+void lp_agenda_release(struct lp_agenda *a)
+{
+    free(a->waiting);
+    *a = (struct lp_agenda){0};
+}
+
+/* ---- slots between two instants ---- */
+
+/* Steps from `from`, keeping the last n. */
+static size_t step(const struct lp_expression *e, const struct lp_zone *z, int64_t from_us, int64_t until_us, int64_t *out,
+                   size_t n)
+{
+    size_t count = 0;
+    int64_t at = from_us, next;
+    while (lp_expression_next(e, z, at, &next) && next <= until_us) {
+        out[count++ % n] = next;
+        at = next;
+    }
+    if (count <= n) return count;
+    /* The ring begins behind the last one that was put in. */
+    size_t first = count % n;
+    for (size_t i = 0; i < first; i++) { /* rotate left by one, first times: n is small */
+        int64_t head = out[0];
+        memmove(out, out + 1, (n - 1) * sizeof *out);
+        out[n - 1] = head;
+    }
+    return n;
+}
+
+/* A window that is doubled until it holds n slots: years are not stepped through for the last few. */
+size_t lp_agenda_slots(const struct lp_expression *e, const struct lp_zone *z, int64_t from_us, int64_t until_us,
+                       int64_t *out, size_t n)
+{
+    if (!n || until_us <= from_us) return 0;
+    for (int64_t window = MINUTE_US;; window *= 2) {
+        bool whole = window >= until_us - from_us;
+        size_t count = step(e, z, whole ? from_us : until_us - window, until_us, out, n);
+        if (whole || count == n) return count;
+    }
+}
+
+/* ---- what waits ---- */
+
+/* Spread over the jitter by pipeline and slot alone (splitmix64), so that every service and every start agrees. */
+static int64_t delay_us(const struct lp_agenda *a, int64_t slot_us)
+{
+    if (a->rules->jitter_ms <= 0) return 0;
+    uint64_t x = a->seed ^ (uint64_t)slot_us;
+    x += UINT64_C(0x9E3779B97F4A7C15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
+    x ^= x >> 31;
+    return (int64_t)(x % ((uint64_t)a->rules->jitter_ms * 1000));
+}
+
+static void forget_waiting(struct lp_agenda *a, size_t i)
+{
+    memmove(a->waiting + i, a->waiting + i + 1, (--a->waiting_count - i) * sizeof *a->waiting);
+}
+
+static enum lp_code add_waiting(struct lp_agenda *a, const struct lp_fire *f, struct lp_err *err)
+{
+    size_t at = a->waiting_count;
+    while (at && a->waiting[at - 1].slot_us > f->slot_us) at--;
+    if (at && a->waiting[at - 1].slot_us == f->slot_us) return LP_OK;
+    if (a->waiting_count == LP_AGENDA_WAITING) {
+        a->left_out++;
+        if (!at) return LP_OK; /* it is the oldest itself */
+        forget_waiting(a, 0);
+        at--;
+    }
+    if (a->waiting_count == a->waiting_cap) {
+        size_t cap = a->waiting_cap ? a->waiting_cap * 2 : 2;
+        struct lp_fire *list = reallocarray(a->waiting, cap, sizeof *list);
+        if (!list) return lp_nomem(err);
+        a->waiting = list;
+        a->waiting_cap = cap;
+    }
+    memmove(a->waiting + at + 1, a->waiting + at, (a->waiting_count++ - at) * sizeof *a->waiting);
+    a->waiting[at] = *f;
+    return LP_OK;
+}
+
+/* The next slot has come: those that failed before it have had their time. */
+static void give_up_retries(struct lp_agenda *a)
+{
+    for (size_t i = a->waiting_count; i-- > 0;)
+        if (a->waiting[i].tries && !a->waiting[i].caught_up) forget_waiting(a, i);
+}
+
+static bool on_time_waits(const struct lp_agenda *a)
+{
+    for (size_t i = 0; i < a->waiting_count; i++)
+        if (!a->waiting[i].caught_up) return true;
+    return false;
+}
+
+static enum lp_code come_due(struct lp_agenda *a, int64_t slot_us, struct lp_err *err)
+{
+    const struct lp_fire f = {.slot_us = slot_us, .not_before_us = slot_us + delay_us(a, slot_us)};
+    give_up_retries(a);
+    if (a->rules->overlap == LP_OVERLAP_SKIP && (a->on_time_at_work || on_time_waits(a))) {
+        a->left_out++;
+        return LP_OK;
+    }
+    return add_waiting(a, &f, err);
+}
+
+static enum lp_code add_missed(struct lp_agenda *a, int64_t slot_us, struct lp_err *err)
+{
+    const struct lp_fire f = {.slot_us = slot_us, .not_before_us = slot_us, .caught_up = true};
+    return add_waiting(a, &f, err);
+}
+
+/* How many of the last slots are looked at. */
+static size_t most_missed(const struct lp_agenda *a)
+{
+    return a->rules->catch_up == LP_CATCH_UP_ALL ? (size_t)a->rules->catch_up_limit : a->rules->catch_up == LP_CATCH_UP_LATEST;
+}
+
+/* Slots in (decided, until] that nobody woke up for. */
+static enum lp_code miss(struct lp_agenda *a, int64_t until_us, struct lp_err *err)
+{
+    int64_t slots[1000];
+    size_t n = most_missed(a);
+    size_t count = lp_agenda_slots(a->expression, a->zone, a->decided_us, until_us, slots, n ? n : 1);
+    /* How many were left out before the newest is not counted: it may be millions. */
+    a->left_out += !n && count;
+    for (size_t i = 0; i < count && n; i++) LP_TRY(add_missed(a, slots[i], err));
+    a->decided_us = until_us;
+    return LP_OK;
+}
+
+enum lp_code lp_agenda_look(struct lp_agenda *a, int64_t now_us, struct lp_err *err)
+{
+    if (a->decided_us > now_us + STEP_US) { /* the clock has gone back */
+        a->decided_us = now_us;
+        a->next_us = next_of(a, now_us);
+    }
+    if (a->next_us <= now_us - LP_LATE_US) {
+        LP_TRY(miss(a, now_us - LP_LATE_US, err));
+        a->next_us = next_of(a, a->decided_us);
+    }
+    while (a->next_us <= now_us) {
+        LP_TRY(come_due(a, a->next_us, err));
+        a->decided_us = a->next_us;
+        a->next_us = next_of(a, a->decided_us);
+    }
+    return LP_OK;
+}
+
+/* ---- what was missed before ---- */
+
+int64_t lp_agenda_past(const struct lp_agenda *a, int64_t now_us)
+{
+    int64_t slots[1000];
+    size_t n = most_missed(a);
+    if (!n) return now_us - LP_LATE_US;
+    size_t count = lp_agenda_slots(a->expression, a->zone, INT64_C(0), now_us, slots, n);
+    return count && slots[0] < now_us - LP_LATE_US ? slots[0] : now_us - LP_LATE_US;
+}
+
+static bool is_recorded(const int64_t *recorded, size_t count, int64_t slot_us)
+{
+    for (size_t i = 0; i < count; i++)
+        if (recorded[i] == slot_us) return true;
+    return false;
+}
+
+enum lp_code lp_agenda_catch_up(struct lp_agenda *a, const int64_t *recorded, size_t count, bool has_older, int64_t since_us,
+                                int64_t now_us, struct lp_err *err)
+{
+    int64_t slots[1000], first = count ? recorded[0] : INT64_MAX, next;
+    size_t n = most_missed(a), found;
+    if (has_older) first = INT64_MIN;
+    if (since_us < first) first = since_us;
+    found = lp_agenda_slots(a->expression, a->zone, 0, now_us, slots, n ? n : 1);
+    for (size_t i = 0; i < found && n; i++)
+        if (slots[i] > first && slots[i] <= now_us - LP_LATE_US && !is_recorded(recorded, count, slots[i]))
+            LP_TRY(add_missed(a, slots[i], err));
+    /* Those that are hardly late are due whatever the rule. */
+    for (int64_t at = now_us - LP_LATE_US; lp_expression_next(a->expression, a->zone, at, &next) && next <= now_us; at = next)
+        if (next > first && !is_recorded(recorded, count, next)) LP_TRY(come_due(a, next, err));
+    if (a->decided_us < now_us) a->decided_us = now_us;
+    a->next_us = next_of(a, a->decided_us);
+    return LP_OK;
+}
+
+/* ---- runs ---- */
+
+bool lp_agenda_take(struct lp_agenda *a, int64_t now_us, struct lp_fire *out)
+{
+    if (a->at_work && a->rules->overlap != LP_OVERLAP_ALLOW) return false;
+    for (size_t i = 0; i < a->waiting_count; i++) {
+        if (a->waiting[i].not_before_us > now_us) continue;
+        *out = a->waiting[i];
+        forget_waiting(a, i);
+        a->at_work++;
+        a->on_time_at_work += !out->caught_up;
+        return true;
+    }
+    return false;
+}
+
+enum lp_code lp_agenda_done(struct lp_agenda *a, const struct lp_fire *f, enum lp_fire_outcome outcome, int64_t now_us,
+                            bool *again, struct lp_err *err)
+{
+    struct lp_fire retry = *f;
+    *again = false;
+    a->at_work--;
+    a->on_time_at_work -= !f->caught_up;
+    if (outcome != LP_FIRE_FAILED || f->tries >= (unsigned)a->rules->retries) return LP_OK;
+    int64_t wait_us = a->rules->retry_after_ms * 1000;
+    for (unsigned i = 0; i < f->tries && wait_us < LP_DAY_US; i++) wait_us *= 2;
+    retry.not_before_us = now_us + wait_us;
+    retry.tries++;
+    /* Before the next slot, or not at all. */
+    if (!f->caught_up && a->next_us <= retry.not_before_us) return LP_OK;
+    LP_TRY(add_waiting(a, &retry, err));
+    *again = true;
+    return LP_OK;
+}
+
+int64_t lp_agenda_wake(const struct lp_agenda *a, int64_t now_us)
+{
+    int64_t wake = a->next_us;
+    if (a->at_work && a->rules->overlap != LP_OVERLAP_ALLOW) return wake;
+    for (size_t i = 0; i < a->waiting_count; i++)
+        if (a->waiting[i].not_before_us < wake) wake = a->waiting[i].not_before_us;
+    return wake < now_us ? now_us : wake;
+}

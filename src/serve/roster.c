@@ -1,0 +1,311 @@
+#include "serve/roster.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/secret.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct lp_roster_zone { /* zones are shared: most pipelines live in the same few */
+    char *name;
+    struct lp_zone *zone;
+};
+
+void lp_served_set(char **text, const char *value)
+{
+    free(*text);
+    *text = value ? strdup(value) : NULL;
+}
+
+static void served_free(struct lp_served *s)
+{
+    if (!s) return;
+    lp_agenda_release(&s->agenda);
+    lp_buf_release(&s->text);
+    free(s->path);
+    free(s->name);
+    free(s->lake);
+    free(s->words);
+    free(s->fault);
+    free(s->lake_fault);
+    free(s->last_error);
+    free(s);
+}
+
+void lp_roster_release(struct lp_roster *r)
+{
+    for (size_t i = 0; i < r->count; i++) served_free(r->list[i]);
+    for (size_t i = 0; i < r->zone_count; i++) {
+        lp_zone_release(r->zones[i].zone);
+        free(r->zones[i].zone);
+        free(r->zones[i].name);
+    }
+    free(r->zones);
+    free(r->list);
+    r->list = NULL;
+    r->zones = NULL;
+    r->count = r->cap = r->zone_count = 0;
+}
+
+struct lp_served *lp_roster_find(const struct lp_roster *r, const char *name)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (r->list[i]->name && !strcmp(r->list[i]->name, name)) return r->list[i];
+    return NULL;
+}
+
+static struct lp_served *find_path(const struct lp_roster *r, const char *path)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (!strcmp(r->list[i]->path, path)) return r->list[i];
+    return NULL;
+}
+
+/* ---- faults ---- */
+
+/* A change of what is wrong is told once. */
+static void set_fault(const struct lp_roster *r, struct lp_served *s, const char *what)
+{
+    bool same = what ? s->fault && !strcmp(s->fault, what) : !s->fault;
+    if (same) return;
+    lp_served_set(&s->fault, what);
+    if (r->say) r->say(r->who, s, s->fault);
+}
+
+/* The first of the faults, and how many there are. */
+static void put_faults(const struct lp_faults *f, const struct lp_err *err, struct lp_buf *out)
+{
+    size_t count = f->count + f->dropped;
+    LP_AUTO(lp_buf) text = {0};
+    if (!count) {
+        lp_buf_puts(&text, err->text);
+    } else {
+        lp_buf_printf(&text, "%s:%zu:%zu: %s%s%s", f->path, f->list[0].line, f->list[0].column, f->list[0].what,
+                      f->list[0].remedy ? "; " : "", f->list[0].remedy ? f->list[0].remedy : "");
+        if (count > 1) lp_buf_printf(&text, " (and %zu more faults; check tells all)", count - 1);
+    }
+    lp_secret_mask(lp_buf_text(&text), text.len, out);
+}
+
+/* ---- one file ---- */
+
+static const struct lp_zone *zone_of(struct lp_roster *r, const char *name, struct lp_err *err)
+{
+    for (size_t i = 0; i < r->zone_count; i++)
+        if (!strcmp(r->zones[i].name, name)) return r->zones[i].zone;
+    struct lp_roster_zone *list = reallocarray(r->zones, r->zone_count + 1, sizeof *list);
+    if (!list) {
+        (void)!lp_nomem(err);
+        return NULL;
+    }
+    r->zones = list;
+    struct lp_roster_zone *z = &r->zones[r->zone_count];
+    *z = (struct lp_roster_zone){strdup(name), calloc(1, sizeof *z->zone)};
+    enum lp_code code = z->name && z->zone ? lp_zone_open(z->zone, name, err) : lp_nomem(err);
+    if (!code) {
+        r->zone_count++;
+        return z->zone;
+    }
+    free(z->name);
+    free(z->zone);
+    return NULL;
+}
+
+/* FNV-1a: the seed of a pipeline's jitter. */
+static uint64_t seed_of(const char *name)
+{
+    uint64_t h = UINT64_C(0xCBF29CE484222325);
+    for (; *name; name++) h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001B3);
+    return h;
+}
+
+static enum lp_code take_schedule(struct lp_roster *r, struct lp_served *s, const struct lp_pipeline *p, int64_t now_us,
+                                  struct lp_err *err)
+{
+    LP_AUTO(lp_buf) words = {0};
+    size_t column, width;
+    const struct lp_zone *zone = NULL;
+    bool first = !s->agenda.rules, scheduled = p->schedule.expression != NULL;
+    if (scheduled) {
+        LP_TRY(lp_expression_parse(&s->expression, p->schedule.expression, &column, &width, err));
+        zone = zone_of(r, p->schedule.timezone, err);
+        if (!zone) return err->code;
+        lp_expression_put_words(&s->expression, p->schedule.timezone, &words);
+    }
+    s->rules = p->schedule;
+    s->rules.expression = s->rules.timezone = NULL;
+    s->zone = zone;
+    s->scheduled = scheduled;
+    lp_served_set(&s->words, scheduled ? lp_buf_text(&words) : NULL);
+    if (!scheduled) lp_agenda_release(&s->agenda);
+    else if (first) lp_agenda_init(&s->agenda, &s->rules, &s->expression, zone, seed_of(p->name), now_us);
+    else lp_agenda_change(&s->agenda, &s->rules, &s->expression, zone);
+    return LP_OK;
+}
+
+static enum lp_code take_definition(struct lp_roster *r, struct lp_served *s, const struct lp_pipeline *p, int64_t now_us,
+                                    struct lp_err *err)
+{
+    const struct lp_served *other = lp_roster_find(r, p->name);
+    if (other && other != s)
+        return lp_fail(err, LP_CONFIG, "%s: its pipeline is named \"%s\", as that of %s is; name it differently", s->path, p->name,
+                       other->path);
+    LP_TRY(take_schedule(r, s, p, now_us, err));
+    if (s->name && strcmp(s->name, p->name) != 0) s->looked = false; /* another past */
+    lp_served_set(&s->name, p->name);
+    lp_served_set(&s->lake, p->sink.root);
+    lp_buf_release(&s->text);
+    lp_buf_init(&s->text, p->text.len + 1);
+    lp_buf_put(&s->text, lp_buf_text(&p->text), p->text.len);
+    if (!s->name || !s->lake) return lp_nomem(err);
+    return lp_buf_code(&s->text, s->path, err);
+}
+
+static enum lp_code parse(const struct lp_roster *r, const struct lp_served *s, const struct lp_buf *text, struct lp_pipeline *p,
+                          struct lp_faults *faults, struct lp_err *err)
+{
+    LP_TRY(lp_pipeline_load_text(p, s->path, text, NULL, faults, err));
+    return r->to ? lp_sink_redirect(&p->sink, &p->arena, r->to, err) : LP_OK;
+}
+
+enum lp_code lp_served_load(const struct lp_roster *r, const struct lp_served *s, struct lp_pipeline *p, struct lp_err *err)
+{
+    struct lp_faults faults;
+    enum lp_code code = parse(r, s, &s->text, p, &faults, err);
+    lp_faults_release(&faults);
+    return code;
+}
+
+static enum lp_code read_file(struct lp_roster *r, struct lp_served *s, int64_t now_us, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) text = {.max_bytes = LP_YAML_MAX_BYTES}, what = {0};
+    struct lp_faults faults;
+    struct lp_pipeline p;
+    struct lp_err local;
+    enum lp_code code = lp_file_read(s->path, &text, &local);
+    if (code == LP_NOTFOUND) {
+        s->gone = true;
+        lp_buf_printf(&what, "%s is not there; its pipeline is fired again when it is back", s->path);
+        set_fault(r, s, lp_buf_text(&what));
+        return LP_OK;
+    }
+    s->gone = false;
+    if (!code && s->text.len && s->text.len == text.len && !memcmp(s->text.data, text.data, text.len)) {
+        set_fault(r, s, NULL);
+        return LP_OK;
+    }
+    code = parse(r, s, code ? NULL : &text, &p, &faults, &local);
+    if (!code) code = take_definition(r, s, &p, now_us, &local);
+    if (code && code != LP_NOMEM) put_faults(&faults, &local, &what);
+    lp_faults_release(&faults);
+    lp_pipeline_release(&p);
+    if (code == LP_NOMEM) return lp_nomem(err);
+    if (code && s->text.len) lp_buf_puts(&what, "; what it said before is kept");
+    set_fault(r, s, code ? lp_buf_text(&what) : NULL);
+    return LP_OK;
+}
+
+static enum lp_code meet(struct lp_roster *r, const char *path, bool named, int64_t now_us, struct lp_err *err)
+{
+    struct lp_served *s = find_path(r, path);
+    if (!s) {
+        if (r->count == LP_ROSTER_FILES)
+            return lp_fail(err, LP_LIMIT, "%s: more than %d pipeline files are too many for one service", path, LP_ROSTER_FILES);
+        if (r->count == r->cap) {
+            size_t cap = r->cap ? r->cap * 2 : 16;
+            struct lp_served **list = reallocarray(r->list, cap, sizeof *list);
+            if (!list) return lp_nomem(err);
+            r->list = list;
+            r->cap = cap;
+        }
+        s = calloc(1, sizeof *s);
+        if (s) s->path = strdup(path);
+        if (!s || !s->path) {
+            free(s);
+            return lp_nomem(err);
+        }
+        s->named = named;
+        s->since_us = now_us;
+        s->shown = (struct lp_board_pipeline){.next_us = INT64_MAX, .running_us = INT64_MIN, .last_success_us = INT64_MIN,
+                                              .last_duration_ms = -1, .last_lateness_ms = -1};
+        r->list[r->count++] = s;
+    }
+    s->seen = true;
+    return read_file(r, s, now_us, err);
+}
+
+/* ---- files and folders ---- */
+
+static int is_pipeline_file(const struct dirent *e)
+{
+    size_t len = strlen(e->d_name);
+    if (*e->d_name == '.') return 0;
+    return (len > 5 && !strcmp(e->d_name + len - 5, ".yaml")) || (len > 4 && !strcmp(e->d_name + len - 4, ".yml"));
+}
+
+static enum lp_code read_folder(struct lp_roster *r, const char *folder, int64_t now_us, struct lp_err *err)
+{
+    struct dirent **names;
+    size_t len = strlen(folder);
+    enum lp_code code = LP_OK;
+    while (len > 1 && folder[len - 1] == '/') len--;
+    int n = scandir(folder, &names, is_pipeline_file, alphasort);
+    if (n < 0) return errno == ENOMEM ? lp_nomem(err) : LP_OK; /* not there now: its files are gone */
+    for (int i = 0; i < n; i++) {
+        LP_AUTO(lp_buf) path = {0};
+        lp_buf_printf(&path, "%.*s/%s", (int)len, folder, names[i]->d_name);
+        if (!code) code = lp_buf_code(&path, folder, err);
+        if (!code) code = meet(r, lp_buf_text(&path), false, now_us, err);
+        free(names[i]);
+    }
+    free(names);
+    return code;
+}
+
+/* What was not met is gone; one that never said anything, or has nothing under way, is forgotten. */
+static void note_gone(struct lp_roster *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        struct lp_served *s = r->list[i];
+        LP_AUTO(lp_buf) what = {0};
+        if (s->seen || s->gone) continue;
+        s->gone = true;
+        lp_buf_printf(&what, "%s is not there; its pipeline is fired again when it is back", s->path);
+        set_fault(r, s, lp_buf_text(&what));
+    }
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
+static enum lp_code refuse_nothing(const struct lp_roster *r, struct lp_err *err)
+{
+    for (size_t i = 0; i < r->path_count; i++) {
+        struct stat st;
+        if (stat(r->paths[i], &st)) return lp_fail(err, LP_CONFIG, "%s: there is no such file or folder", r->paths[i]);
+    }
+    for (size_t i = 0; i < r->count; i++)
+        if (r->list[i]->name) return LP_OK;
+    for (size_t i = 0; i < r->count; i++)
+        if (r->list[i]->fault) return lp_fail(err, LP_CONFIG, "%s", r->list[i]->fault);
+    return LP_OK; /* a folder that is empty for now */
+}
+
+enum lp_code lp_roster_read(struct lp_roster *r, bool first, int64_t now_us, struct lp_err *err)
+{
+    for (size_t i = 0; i < r->count; i++) r->list[i]->seen = false;
+    for (size_t i = 0; i < r->path_count; i++) {
+        if (is_folder(r->paths[i])) LP_TRY(read_folder(r, r->paths[i], now_us, err));
+        else if (!first || !access(r->paths[i], F_OK)) LP_TRY(meet(r, r->paths[i], true, now_us, err));
+    }
+    note_gone(r);
+    return first ? refuse_nothing(r, err) : LP_OK;
+}
