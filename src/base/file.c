@@ -1,5 +1,7 @@
 #include "base/file.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -207,6 +209,12 @@ enum lp_code lp_file_remove(const char *path, struct lp_err *err)
     return errno == ENOENT || errno == ENOTDIR ? LP_OK : lp_fail_errno(err, "%s: cannot be removed", path);
 }
 
+static bool lies_at(int fd, const char *path)
+{
+    struct stat ours, there;
+    return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
 enum lp_code lp_filelock_take(struct lp_filelock *l, const char *path, struct lp_err *err)
 {
     *l = (struct lp_filelock){.fd = -1};
@@ -222,9 +230,7 @@ enum lp_code lp_filelock_take(struct lp_filelock *l, const char *path, struct lp
             return code;
         }
         /* The holder before us may have removed the file between our open and our lock. */
-        struct stat ours, there;
-        if (fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino &&
-            ours.st_dev == there.st_dev) {
+        if (lies_at(fd, path)) {
             l->fd = fd;
             l->path = strdup(path);
             if (l->path) return LP_OK;
@@ -237,10 +243,34 @@ enum lp_code lp_filelock_take(struct lp_filelock *l, const char *path, struct lp
     return lp_fail(err, LP_LOCKED, "another run holds %s", path);
 }
 
+enum lp_code lp_filelock_renew(struct lp_filelock *l, struct lp_err *err)
+{
+    int64_t now_us = lp_clock_now_us();
+    const struct timespec now = {.tv_sec = now_us / 1000000, .tv_nsec = now_us % 1000000 * 1000}, times[2] = {now, now};
+    if (!lies_at(l->fd, l->path)) return lp_fail(err, LP_LOCKED, "another has taken %s over", l->path);
+    return futimens(l->fd, times) ? lp_fail_errno(err, "%s: cannot be renewed", l->path) : LP_OK;
+}
+
+static bool is_stale(const char *path, int64_t lease_us)
+{
+    struct stat there;
+    return stat(path, &there) == 0 && lp_clock_now_us() - (int64_t)there.st_mtim.tv_sec * 1000000 > lease_us;
+}
+
+enum lp_code lp_filelock_take_lease(struct lp_filelock *l, const char *path, int64_t lease_us, struct lp_err *err)
+{
+    enum lp_code code = lp_filelock_take(l, path, err);
+    if (code == LP_LOCKED && is_stale(path, lease_us)) {
+        unlink(path);
+        code = lp_filelock_take(l, path, err);
+    }
+    return code ? code : lp_filelock_renew(l, err);
+}
+
 void lp_filelock_release(struct lp_filelock *l)
 {
     if (!l || !l->path) return;
-    unlink(l->path);
+    if (lies_at(l->fd, l->path)) unlink(l->path);
     close(l->fd);
     free(l->path);
     *l = (struct lp_filelock){.fd = -1};

@@ -45,6 +45,10 @@ struct lp_filelock {
     char *path;
 };
 enum lp_code lp_filelock_take(struct lp_filelock *l, const char *path, struct lp_err *err) LP_CHECKED;
+/* For locks that are leases as well: whoever holds one that was not renewed for so long is taken for stopped, and its lock is
+ * put aside. That one learns so at its next renewal (LP_LOCKED). */
+enum lp_code lp_filelock_take_lease(struct lp_filelock *l, const char *path, int64_t lease_us, struct lp_err *err) LP_CHECKED;
+enum lp_code lp_filelock_renew(struct lp_filelock *l, struct lp_err *err) LP_CHECKED;
 void lp_filelock_release(struct lp_filelock *l);
 
 #endif

@@ -53,6 +53,9 @@ struct lp_store_ops {
 };
 struct lp_store {
     const struct lp_store_ops *ops;
+    /* Locks taken from here on are leases of so many seconds: one that its holder has not renewed for so long is taken over,
+     * even though that process is there. 0: as the home has it. */
+    unsigned lease_s;
 };
 
 struct lp_upload_ops {

@@ -26,6 +26,7 @@ struct dir_lock {
     struct lp_lock lock;
     struct dir_store *store;
     struct lp_filelock file;
+    bool lease;
     bool has_parts; /* the first lock's folder of parts is the store's */
 };
 
@@ -185,11 +186,11 @@ static enum lp_code list(struct lp_store *s, const char *prefix, const char *aft
 
 /* ---- the lock ---- */
 
-/* The system holds it for as long as the descriptor is open. */
-static enum lp_code renew(struct lp_lock *l, struct lp_err *err)
+/* The system holds it for as long as the descriptor is open; a lease has to be written anew. */
+static enum lp_code renew(struct lp_lock *lock, struct lp_err *err)
 {
-    (void)l, (void)err;
-    return LP_OK;
+    struct dir_lock *l = (struct dir_lock *)lock;
+    return l->lease ? lp_filelock_renew(&l->file, err) : LP_OK;
 }
 
 static void release(struct lp_lock *lock)
@@ -213,7 +214,9 @@ static enum lp_code lock(struct lp_store *s, const char *key, struct lp_lock **o
     LP_TRY(lp_store_check_key(key, err));
     struct dir_lock *l = calloc(1, sizeof *l);
     char *path = path_of(s, key);
-    enum lp_code code = l && path ? lp_filelock_take(&l->file, path, err) : lp_nomem(err);
+    enum lp_code code = l && path ? LP_OK : lp_nomem(err);
+    if (!code && s->lease_s) code = lp_filelock_take_lease(&l->file, path, INT64_C(1000000) * s->lease_s, err);
+    else if (!code) code = lp_filelock_take(&l->file, path, err);
     free(path);
     if (code) {
         free(l);
@@ -221,6 +224,7 @@ static enum lp_code lock(struct lp_store *s, const char *key, struct lp_lock **o
     }
     struct dir_store *d = l->store = (struct dir_store *)s;
     l->lock.ops = &lock_ops;
+    l->lease = s->lease_s > 0;
     *out = &l->lock;
     if (d->parts) return LP_OK;
     if (asprintf(&d->parts, "%s.parts", l->file.path) < 0) {

@@ -13,7 +13,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define LEASE_S    120
+#define LEASE_S    120 /* unless the store has another */
 #define TRIES      4
 #define NAME_BYTES 256
 
@@ -22,6 +22,7 @@ struct s3_lock {
     struct lp_s3_store *store;
     char *key, *version; /* the ETag of what we wrote last */
     char token[20];      /* tells our own writing from another's */
+    int64_t lease_s;
     int64_t written_us;  /* monotonic, before the request went out */
     bool lost;
 };
@@ -30,7 +31,7 @@ struct s3_lock {
 struct holder {
     char host[NAME_BYTES], machine[NAME_BYTES]; /* machine: this start of it, and the set of process numbers */
     char token[20];
-    long long pid, started;
+    long long pid, started, lease_s;
 };
 
 static void read_line(const char *path, char *out)
@@ -84,7 +85,7 @@ static void put_holder(const struct holder *h, struct lp_buf *out)
     lp_json_int(&w, "pid", h->pid);
     lp_json_int(&w, "started", h->started);
     lp_json_text(&w, "written_at", now);
-    lp_json_int(&w, "lease_s", LEASE_S);
+    lp_json_int(&w, "lease_s", h->lease_s);
     lp_json_close(&w, '}');
     lp_buf_putc(out, '\n');
 }
@@ -103,6 +104,8 @@ static void read_holder(const struct lp_buf *text, struct holder *h)
     snprintf(h->token, sizeof h->token, "%s", token ? token : "");
     h->pid = json_integer_value(json_object_get(root, "pid"));
     h->started = json_integer_value(json_object_get(root, "started"));
+    h->lease_s = json_integer_value(json_object_get(root, "lease_s"));
+    if (h->lease_s <= 0 || h->lease_s > LEASE_S) h->lease_s = LEASE_S;
 }
 
 static bool is_gone(const struct holder *h)
@@ -143,6 +146,7 @@ static enum lp_code write_lock(struct s3_lock *l, const char *condition, char **
     LP_AUTO(lp_buf) text = {0};
     describe_self(&self);
     memcpy(self.token, l->token, sizeof self.token);
+    self.lease_s = l->lease_s;
     put_holder(&self, &text);
     *version = NULL;
     LP_TRY(lp_buf_code(&text, "a lock", err));
@@ -201,11 +205,12 @@ static enum lp_code take_over(struct s3_lock *l, char **version, struct lp_err *
     }
     put_condition(seen.version, condition);
     free(seen.version);
-    if (seen.age_s < LEASE_S && !is_gone(&seen.holder))
+    if (seen.age_s < seen.holder.lease_s && !is_gone(&seen.holder))
         return lp_fail(
             err, LP_LOCKED,
-            "%s is held by process %lld on %s, which wrote it %lld s ago; were it killed, the lock ends after %d s", l->key,
-            seen.holder.pid, *seen.holder.host ? seen.holder.host : "another machine", (long long)seen.age_s, LEASE_S);
+            "%s is held by process %lld on %s, which wrote it %lld s ago; were it killed, the lock ends after %lld s", l->key,
+            seen.holder.pid, *seen.holder.host ? seen.holder.host : "another machine", (long long)seen.age_s,
+            seen.holder.lease_s);
     l->store->sweeps = true; /* even if the answer is lost, and the lock met as our own */
     l->lock.orderly = false;
     return write_lock(l, condition, version, err);
@@ -243,9 +248,9 @@ static enum lp_code renew(struct lp_lock *lock, struct lp_err *err)
     int64_t now = lp_clock_monotonic_us(), age_us = now - l->written_us;
     char *version;
     LP_TRY(lp_aws_turn(l->store->aws, err));
-    if (!l->lost && age_us < INT64_C(1000000) * LEASE_S / 2) return LP_OK;
+    if (!l->lost && age_us < 1000000 * l->lease_s / 2) return LP_OK;
     enum lp_code code = l->lost ? LP_OK : write_again(l, &version, err);
-    if (code) return age_us < INT64_C(900000) * LEASE_S ? LP_OK : code; /* there is time to try again */
+    if (code) return age_us < 900000 * l->lease_s ? LP_OK : code; /* there is time to try again */
     if (l->lost || !version) {
         l->lost = true;
         return lp_fail(err, LP_LOCKED, "another run has taken %s over", l->key);
@@ -253,7 +258,7 @@ static enum lp_code renew(struct lp_lock *lock, struct lp_err *err)
     free(l->version);
     l->version = version;
     l->written_us = now;
-    l->store->lease_ends_us = now + INT64_C(1000000) * LEASE_S;
+    l->store->lease_ends_us = now + 1000000 * l->lease_s;
     return LP_OK;
 }
 
@@ -262,7 +267,7 @@ static void release(struct lp_lock *lock)
     struct s3_lock *l = (struct s3_lock *)lock;
     struct lp_err ignored;
     if (l->store->lock == lock) l->store->lock = NULL;
-    bool ours = !l->lost && lp_clock_monotonic_us() - l->written_us < INT64_C(1000000) * LEASE_S;
+    bool ours = !l->lost && lp_clock_monotonic_us() - l->written_us < 1000000 * l->lease_s;
     if (ours && !lock->unfinished)
         (void)!l->store->store.ops->remove(&l->store->store, l->key, &ignored);
     l->store->lease_ends_us = 0;
@@ -284,7 +289,8 @@ enum lp_code lp_s3_lock(struct lp_store *store, const char *key, struct lp_lock 
         free(copy);
         return lp_nomem(err);
     }
-    *l = (struct s3_lock){.lock = {&lock_ops, .orderly = true}, .store = s, .key = copy, .written_us = lp_clock_monotonic_us()};
+    *l = (struct s3_lock){.lock = {&lock_ops, .orderly = true}, .store = s, .key = copy, .written_us = lp_clock_monotonic_us(),
+                          .lease_s = store->lease_s ? store->lease_s : LEASE_S};
     uint64_t random = 0;
     if (getrandom(&random, sizeof random, 0) != sizeof random) random = (uint64_t)l->written_us;
     snprintf(l->token, sizeof l->token, "%016llx", (unsigned long long)random);
@@ -295,7 +301,7 @@ enum lp_code lp_s3_lock(struct lp_store *store, const char *key, struct lp_lock 
         return code;
     }
     if (!s->lock) s->lock = &l->lock;
-    s->lease_ends_us = l->written_us + INT64_C(1000000) * LEASE_S;
+    s->lease_ends_us = l->written_us + 1000000 * l->lease_s;
     *out = &l->lock;
     return LP_OK;
 }

@@ -21,6 +21,13 @@ void lp_agenda_init(struct lp_agenda *a, const struct lp_schedule *rules, const 
     a->next_us = next_of(a, now_us);
 }
 
+void lp_agenda_restart(struct lp_agenda *a, int64_t now_us)
+{
+    a->waiting_count = 0;
+    a->decided_us = now_us;
+    a->next_us = next_of(a, now_us);
+}
+
 void lp_agenda_change(struct lp_agenda *a, const struct lp_schedule *rules, const struct lp_expression *e,
                       const struct lp_zone *z)
 {
@@ -260,4 +267,12 @@ int64_t lp_agenda_wake(const struct lp_agenda *a, int64_t now_us)
     for (size_t i = 0; i < a->waiting_count; i++)
         if (a->waiting[i].not_before_us < wake) wake = a->waiting[i].not_before_us;
     return wake < now_us ? now_us : wake;
+}
+
+int64_t lp_agenda_waits_since(const struct lp_agenda *a, int64_t now_us)
+{
+    if (a->at_work && a->rules->overlap != LP_OVERLAP_ALLOW) return INT64_MAX;
+    for (size_t i = 0; i < a->waiting_count; i++)
+        if (a->waiting[i].not_before_us <= now_us) return a->waiting[i].not_before_us;
+    return INT64_MAX;
 }

@@ -48,6 +48,8 @@ struct lp_agenda {
 /* From now on: what lies before is decided. */
 void lp_agenda_init(struct lp_agenda *a, const struct lp_schedule *rules, const struct lp_expression *e,
                     const struct lp_zone *z, uint64_t seed, int64_t now_us);
+/* What waits is dropped, and what lies before now is decided: somebody else may have done it. */
+void lp_agenda_restart(struct lp_agenda *a, int64_t now_us);
 /* The file has changed: other rules from now on; what waits and is at work stays. */
 void lp_agenda_change(struct lp_agenda *a, const struct lp_schedule *rules, const struct lp_expression *e,
                       const struct lp_zone *z);
@@ -69,6 +71,9 @@ enum lp_code lp_agenda_done(struct lp_agenda *a, const struct lp_fire *f, enum l
                             bool *again, struct lp_err *err) LP_CHECKED;
 /* When to look again; INT64_MAX: only when something ends. */
 int64_t lp_agenda_wake(const struct lp_agenda *a, int64_t now_us);
+
+/* Since when the first slot that could start by `now` has been waiting; INT64_MAX: none could. */
+int64_t lp_agenda_waits_since(const struct lp_agenda *a, int64_t now_us);
 
 /* The last n slots in (from, until], the oldest first; returns how many. */
 size_t lp_agenda_slots(const struct lp_expression *e, const struct lp_zone *z, int64_t from_us, int64_t until_us,

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -13,7 +14,9 @@
 
 #define LOOKS 20 /* for how a child ended that said nothing, a millisecond apart */
 
-/* What comes before the answer, or before the sentence that says why there is none. */
+#define NOTE 1000u /* a head's code: there is more to come */
+
+/* What comes before the answer, before the sentence that says why there is none, and before a note. */
 struct head {
     uint32_t code;
     uint32_t len;
@@ -26,11 +29,15 @@ struct lp_errand {
     int64_t until_us;
     struct lp_errand_limits limits;
     struct lp_buf got; /* head and text */
+    struct lp_buf note;
+    bool noted;
     enum lp_errand_state state;
     struct lp_err why;
 };
 
 /* ---- the child ---- */
+
+static int to_parent = -1; /* in the child */
 
 static void send_all(int fd, const void *bytes, size_t len)
 {
@@ -42,6 +49,16 @@ static void send_all(int fd, const void *bytes, size_t len)
         at += n;
         len -= (size_t)n;
     }
+}
+
+void lp_errand_note(const char *text)
+{
+    struct head h = {NOTE, (uint32_t)strlen(text)};
+    LP_AUTO(lp_buf) frame = {0};
+    if (to_parent < 0) return;
+    lp_buf_put(&frame, (const char *)&h, sizeof h);
+    lp_buf_puts(&frame, text);
+    if (!frame.failed) send_all(to_parent, frame.data, frame.len);
 }
 
 static void forget_signals(void)
@@ -77,8 +94,10 @@ static void work(lp_errand_fn fn, void *arg, const struct lp_errand_limits *limi
     struct lp_err err = {0};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) return;
+    setpgid(0, 0);
     forget_signals();
     close_others(fd);
+    to_parent = fd;
     come_first_when_memory_is_short();
     enum lp_code code = fn(arg, &out, &err);
     if (!code) code = lp_buf_code(&out, "the answer", &err);
@@ -187,6 +206,34 @@ static enum lp_code judge(struct lp_errand *e)
     return LP_OK;
 }
 
+/* Takes whole notes off the front of what has come. */
+static void take_notes(struct lp_errand *e)
+{
+    struct head h;
+    while (e->got.len >= sizeof h) {
+        memcpy(&h, e->got.data, sizeof h);
+        if (h.code != NOTE || e->got.len - sizeof h < h.len) return;
+        lp_buf_clear(&e->note);
+        lp_buf_put(&e->note, e->got.data + sizeof h, h.len);
+        e->noted = true;
+        size_t whole = sizeof h + h.len;
+        memmove(e->got.data, e->got.data + whole, e->got.len - whole + 1); /* with the NUL */
+        e->got.len -= whole;
+    }
+}
+
+const char *lp_errand_heard(struct lp_errand *e)
+{
+    if (!e->noted) return NULL;
+    e->noted = false;
+    return lp_buf_text(&e->note);
+}
+
+void lp_errand_signal(const struct lp_errand *e, int number)
+{
+    if (e->pid > 0) kill(e->pid, number);
+}
+
 static enum lp_errand_state end(struct lp_errand *e, enum lp_code code)
 {
     return e->state = code ? LP_ERRAND_FAILED : LP_ERRAND_DONE;
@@ -207,6 +254,7 @@ enum lp_errand_state lp_errand_turn(struct lp_errand *e, struct lp_err *err)
             end(e, judge(e));
         } else {
             lp_buf_put(&e->got, piece, (size_t)n);
+            if (!e->got.failed) take_notes(e);
             if (e->got.failed) end(e, lp_buf_code(&e->got, "the answer", &e->why));
         }
     }
@@ -226,6 +274,7 @@ void lp_errand_free(struct lp_errand **at)
     *at = NULL;
     close(e->fd);
     lp_buf_release(&e->got);
+    lp_buf_release(&e->note);
     if (e->pid > 0) {
         kill(e->pid, SIGKILL);
         struct lp_errands *all = e->all;

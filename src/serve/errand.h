@@ -1,6 +1,7 @@
 /* errand.h — a function run in a child of this process, where waiting for a disk or a bucket holds nobody up.
  * Model:   the child is a copy of this process at the moment of the start. It closes all descriptors but its pipe, 1 and 2,
- *          takes no signal specially, runs the function, sends its answer whole and ends itself by SIGKILL: no exit, so that
+ *          takes no signal specially, is a process group of its own, so that Ctrl-C is its parent's
+ *          to pass on, runs the function, sends its answer whole and ends itself by SIGKILL: no exit, so that
  *          nothing of the parent's is run or flushed twice. Whether it did its work is seen by the answer, not by how it
  *          ended. It does not outlive the thread that started it. Nothing here waits: poll lp_errand_fd, then turn.
  * Owns:    an errand is its caller's until lp_errand_free, which ends the child if it is still at work. A child that cannot
@@ -26,6 +27,8 @@ struct lp_errands { /* {0} before the first */
     size_t left_count;
 };
 
+#define LP_ERRAND_FOREVER_MS (INT64_C(100) * 365 * 86400000) /* for one that lasts as long as the service */
+
 struct lp_errand_limits {
     size_t max_bytes; /* of its answer */
     int64_t most_ms;
@@ -46,6 +49,11 @@ int64_t lp_errand_until_us(const struct lp_errand *e); /* turn no later than the
 enum lp_errand_state lp_errand_turn(struct lp_errand *e, struct lp_err *err);
 /* The answer of one that is done; may be moved away. */
 struct lp_buf *lp_errand_answer(struct lp_errand *e);
+/* In the child: says how things stand while it goes on. */
+void lp_errand_note(const char *text);
+/* The last note that came; NULL: none since this was asked. Borrowed until the next turn. */
+const char *lp_errand_heard(struct lp_errand *e);
+void lp_errand_signal(const struct lp_errand *e, int number);
 void lp_errand_free(struct lp_errand **e); /* *e may be NULL */
 
 #endif

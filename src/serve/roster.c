@@ -52,6 +52,17 @@ void lp_roster_release(struct lp_roster *r)
     r->count = r->cap = r->zone_count = 0;
 }
 
+void lp_roster_forget_gone(struct lp_roster *r)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        struct lp_served *s = r->list[i];
+        if (s->gone && !s->agenda.at_work && !s->in_look) served_free(s);
+        else r->list[kept++] = s;
+    }
+    r->count = kept;
+}
+
 struct lp_served *lp_roster_find(const struct lp_roster *r, const char *name)
 {
     for (size_t i = 0; i < r->count; i++)
@@ -267,7 +278,7 @@ static enum lp_code read_folder(struct lp_roster *r, const char *folder, int64_t
     return code;
 }
 
-/* What was not met is gone; one that never said anything, or has nothing under way, is forgotten. */
+/* What was not met is gone. */
 static void note_gone(struct lp_roster *r)
 {
     for (size_t i = 0; i < r->count; i++) {

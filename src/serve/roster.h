@@ -11,6 +11,7 @@
 #ifndef LP_SERVE_ROSTER_H
 #define LP_SERVE_ROSTER_H
 
+#include "aws/aws.h"
 #include "pipeline/definition.h"
 #include "serve/agenda.h"
 #include "serve/board.h"
@@ -36,7 +37,11 @@ struct lp_served {
     bool gone;         /* its file is */
     bool named;        /* itself, not its folder */
     bool seen;         /* at the last reading */
+    bool stands_by;    /* another service fires it */
+    bool fires;        /* its lake's lock is held: it runs from active_us on */
     bool looked;       /* its past is known */
+    bool in_look;      /* somebody reads it at this moment */
+    int64_t active_us;
 };
 
 struct lp_roster_zone;
@@ -44,6 +49,8 @@ struct lp_roster {
     const char *const *paths; /* as named */
     size_t path_count;
     const char *to;           /* the lake instead of the files' own; NULL: theirs */
+    const char *replay;       /* a folder of recorded replies instead of the network; NULL: the network */
+    struct lp_aws_options aws;
     struct lp_served **list;
     size_t count, cap;
     struct lp_roster_zone *zones;
@@ -55,6 +62,8 @@ struct lp_roster {
 
 /* Reads what has changed. `first`: nothing was read before. */
 enum lp_code lp_roster_read(struct lp_roster *r, bool first, int64_t now_us, struct lp_err *err) LP_CHECKED;
+/* Drops those whose files are gone and that nothing is under way for. */
+void lp_roster_forget_gone(struct lp_roster *r);
 struct lp_served *lp_roster_find(const struct lp_roster *r, const char *name);
 void lp_roster_release(struct lp_roster *r);
 

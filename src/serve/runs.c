@@ -1,0 +1,155 @@
+#include "base/clock.h"
+#include "base/number.h"
+#include "serve/service.h"
+
+#include <string.h>
+
+static struct lp_firing *free_place(struct lp_service *v)
+{
+    for (size_t i = 0; i < v->options->at_once; i++)
+        if (!v->firings[i].errand) return &v->firings[i];
+    return NULL;
+}
+
+static void tell_left_out(struct lp_service *v, struct lp_served *s, uint64_t before)
+{
+    uint64_t n = s->agenda.left_out - before;
+    if (!n) return;
+    s->shown.slots_skipped += n;
+    if (s->agenda.at_work)
+        lp_service_say(v, LP_SERVE_WARN, s, INT64_MIN, "a slot came due while another one is run; it is left out (overlap: skip)");
+    else lp_service_say(v, LP_SERVE_WARN, s, INT64_MIN, "slots that were missed are left out (catch_up: none)");
+}
+
+/* Takes in what has come due, of all; false when memory is short: the next turn tries again. */
+static void look_at_agendas(struct lp_service *v)
+{
+    struct lp_err err;
+    for (size_t i = 0; i < v->roster.count; i++) {
+        struct lp_served *s = v->roster.list[i];
+        if (!s->scheduled || !s->fires || s->gone || v->stopping) continue;
+        uint64_t before = s->agenda.left_out;
+        if (lp_agenda_look(&s->agenda, v->now_us, &err)) continue;
+        tell_left_out(v, s, before);
+    }
+}
+
+/* Of those that could start now the one that has waited longest, so that no pipeline holds up another for ever. */
+static struct lp_served *longest_waiting(const struct lp_service *v)
+{
+    struct lp_served *best = NULL;
+    int64_t best_us = INT64_MAX;
+    for (size_t i = 0; i < v->roster.count; i++) {
+        struct lp_served *s = v->roster.list[i];
+        if (!s->scheduled || !s->fires || s->gone || !s->agenda.waiting_count) continue;
+        int64_t since = lp_agenda_waits_since(&s->agenda, v->now_us);
+        if (since >= best_us) continue;
+        best = s;
+        best_us = since;
+    }
+    return best;
+}
+
+static void start(struct lp_service *v, struct lp_served *s, struct lp_firing *place)
+{
+    struct lp_err err;
+    bool again;
+    *place = (struct lp_firing){.served = s};
+    if (!lp_agenda_take(&s->agenda, v->now_us, &place->fire)) return;
+    enum lp_code code = lp_firing_start(place, &v->errands, &v->roster, v->now_us, &err);
+    if (!code) {
+        v->at_work++;
+        s->shown.last_lateness_ms = (v->now_us - place->fire.slot_us) / 1000;
+        return;
+    }
+    lp_service_say(v, LP_SERVE_ERROR, s, place->fire.slot_us, "it cannot be started: %s", err.text);
+    place->errand = NULL;
+    (void)!lp_agenda_done(&s->agenda, &place->fire, LP_FIRE_FAILED, v->now_us, &again, &err);
+}
+
+void lp_service_run_due(struct lp_service *v)
+{
+    struct lp_firing *place;
+    struct lp_served *s;
+    look_at_agendas(v);
+    while (!v->stopping && (place = free_place(v)) && (s = longest_waiting(v))) start(v, s, place);
+}
+
+/* ---- how it ended ---- */
+
+static void put_rows(struct lp_buf *out, uint64_t n, const char *one, const char *many)
+{
+    char text[LP_NUMBER_TEXT_BYTES];
+    lp_count_format(n, text);
+    lp_buf_printf(out, "%s %s", text, n == 1 ? one : many);
+}
+
+static void tell_end(struct lp_service *v, const struct lp_firing *f, const struct lp_fire_report *r, enum lp_fire_outcome outcome,
+                     bool again)
+{
+    LP_AUTO(lp_buf) text = {0};
+    char took[LP_TIME_TEXT_BYTES];
+    enum lp_serve_level level = LP_SERVE_INFO;
+    lp_duration_format(r->duration_ms, took);
+    if (outcome == LP_FIRE_ELSEWHERE) {
+        lp_buf_printf(&text, "left to another: %s", r->error);
+    } else if (outcome == LP_FIRE_DONE) {
+        put_rows(&text, r->rows, "row", "rows");
+        lp_buf_printf(&text, " in %s", took);
+        if (r->quarantined) {
+            lp_buf_puts(&text, ", ");
+            put_rows(&text, r->quarantined, "row quarantined", "rows quarantined");
+        }
+        if (r->status == LP_RUN_PARTIAL) {
+            level = LP_SERVE_WARN;
+            lp_buf_puts(&text, ", ");
+            put_rows(&text, r->failed, "item failed", "items failed");
+            lp_buf_printf(&text, ": %s", r->error);
+        }
+    } else {
+        level = LP_SERVE_ERROR;
+        lp_buf_printf(&text, "failed after %s: %s", took, r->error);
+        if (again) {
+            char wait[LP_TIME_TEXT_BYTES];
+            int64_t due = lp_agenda_waits_since(&f->served->agenda, INT64_MAX);
+            lp_duration_format((due - v->now_us + 500000) / 1000000 * 1000, wait);
+            lp_buf_printf(&text, "; it is tried again in %s", wait);
+        }
+    }
+    if (f->fire.caught_up) lp_buf_puts(&text, " (caught up)");
+    else if (f->fire.tries) lp_buf_printf(&text, " (try %u)", f->fire.tries + 1);
+    lp_service_say(v, level, f->served, f->fire.slot_us, "%s", lp_buf_text(&text));
+    if (*r->said) lp_service_say(v, LP_SERVE_WARN, f->served, f->fire.slot_us, "%s", r->said);
+}
+
+static void end(struct lp_service *v, struct lp_firing *f, const struct lp_fire_report *r, enum lp_fire_outcome outcome)
+{
+    struct lp_err err;
+    bool again = false;
+    struct lp_served *s = f->served;
+    /* A run that was asked to stop with the service is no failure of the pipeline; its slot is met again by the next start. */
+    bool stopped = v->stopping && f->asked && r->code == LP_CANCELLED;
+    if (stopped) outcome = LP_FIRE_REFUSED;
+    if (lp_agenda_done(&s->agenda, &f->fire, outcome, v->now_us, &again, &err)) again = false;
+    if (outcome != LP_FIRE_ELSEWHERE && !stopped) lp_service_show_run(s, f, r);
+    if (stopped) lp_service_say(v, LP_SERVE_WARN, s, f->fire.slot_us, "stopped with the service; the next start takes it up");
+    else tell_end(v, f, r, outcome, again);
+    lp_firing_release(f);
+    v->at_work--;
+}
+
+void lp_service_hear_runs(struct lp_service *v)
+{
+    struct lp_fire_report report;
+    enum lp_fire_outcome outcome;
+    for (size_t i = 0; i < v->options->at_once; i++) {
+        struct lp_firing *f = &v->firings[i];
+        if (f->errand && lp_firing_turn(f, &report, &outcome)) end(v, f, &report, outcome);
+    }
+}
+
+void lp_service_stop_runs(struct lp_service *v)
+{
+    for (size_t i = 0; i < v->options->at_once; i++)
+        if (v->firings[i].errand) lp_firing_stop(&v->firings[i]);
+}
