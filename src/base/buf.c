@@ -73,17 +73,23 @@ void lp_buf_putc(struct lp_buf *b, char c)
     lp_buf_put(b, &c, 1);
 }
 
+void lp_buf_vprintf(struct lp_buf *b, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (len <= 0 || !lp_buf_reserve(b, (size_t)len)) return;
+    vsnprintf(b->data + b->len, (size_t)len + 1, format, args);
+    b->len += (size_t)len;
+}
+
 void lp_buf_printf(struct lp_buf *b, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    lp_buf_vprintf(b, format, args);
     va_end(args);
-    if (len <= 0 || !lp_buf_reserve(b, (size_t)len)) return;
-    va_start(args, format);
-    vsnprintf(b->data + b->len, (size_t)len + 1, format, args);
-    va_end(args);
-    b->len += (size_t)len;
 }
 
 const char *lp_buf_text(const struct lp_buf *b)

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 struct lp_buf {
@@ -30,6 +31,7 @@ void lp_buf_put(struct lp_buf *b, const void *bytes, size_t n);
 void lp_buf_puts(struct lp_buf *b, const char *text);
 void lp_buf_putc(struct lp_buf *b, char c);
 void lp_buf_printf(struct lp_buf *b, const char *format, ...) LP_PRINTF(2, 3);
+void lp_buf_vprintf(struct lp_buf *b, const char *format, va_list args) LP_PRINTF(2, 0);
 /* The text, "" when empty; borrowed until the next change. */
 const char *lp_buf_text(const struct lp_buf *b);
 

@@ -15,15 +15,17 @@
 
 #include <stdint.h>
 
+#define LP_CLI_WORDS 1024
+
 struct lp_cli {
     const struct lp_command *command;
-    const char *words[32]; /* what stands beside the options */
+    const char *words[LP_CLI_WORDS]; /* what stands beside the options */
     size_t word_count;
     int64_t slot_us; /* now, cut to the minute, unless given */
     bool slot_given;
     const char *to, *replay, *record; /* to: of backfill a time, see until */
     const char *from, *until, *lake;  /* backfill */
-    int64_t at_once;
+    int64_t at_once; /* 0: not given */
     struct lp_aws_options aws;
     const char *wheres[8]; /* --where */
     size_t where_count;
@@ -62,8 +64,10 @@ enum {
     LP_CMD_SERVE = 32768,
     LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE,
     LP_CMD_FUNCTION = LP_CMD_LAMBDA | LP_CMD_INVOKE,
-    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_FUNCTION | LP_CMD_BACKFILL | LP_CMD_RUNS, /* may call AWS */
-    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_TEMPLATE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL | LP_CMD_RUNS | LP_CMD_HELP
+    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_FUNCTION | LP_CMD_BACKFILL | LP_CMD_RUNS |
+                 LP_CMD_SERVE, /* may call AWS */
+    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_TEMPLATE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL | LP_CMD_RUNS |
+                 LP_CMD_SERVE | LP_CMD_HELP
 };
 
 struct lp_command {
@@ -99,6 +103,7 @@ int lp_cmd_invoke(struct lp_cli *c);
 int lp_cmd_lambda(struct lp_cli *c);
 int lp_cmd_merge(struct lp_cli *c);
 int lp_cmd_runs(struct lp_cli *c);
+int lp_cmd_serve(struct lp_cli *c);
 int lp_cmd_schedule(struct lp_cli *c);
 int lp_cmd_template(struct lp_cli *c);
 int lp_cmd_help(struct lp_cli *c);

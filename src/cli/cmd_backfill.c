@@ -226,7 +226,7 @@ int lp_cmd_backfill(struct lp_cli *c)
     struct lp_progress progress;
     struct lp_aws *aws = NULL;
     struct lp_err err = {0};
-    LP_AUTO(lp_backfill) b = {.pipeline = &p, .all = c->force, .at_once = (size_t)c->at_once, .progress = &progress};
+    LP_AUTO(lp_backfill) b = {.pipeline = &p, .all = c->force, .at_once = c->at_once ? (size_t)c->at_once : 1, .progress = &progress};
     c->until = c->to;
     c->to = c->lake;
     int status = lp_cli_load(c, &p);

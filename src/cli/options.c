@@ -48,6 +48,13 @@ const struct lp_command lp_commands[] = {
      "Lists what the records in the lake say of a pipeline's slots, the newest first: how each ended, when it ran and how long it "
      "took, rows and failures. Slots between them that the schedule names and that have no record are listed as missed.",
      LP_CMD_RUNS, 1, 1, lp_cmd_runs},
+    {"serve", "FILE…|FOLDER…", "run pipelines at their slots, unattended, and show them on a page",
+     "Runs each pipeline when its schedule says so, in a process of its own, until it is stopped. Folders are those of pipeline files "
+     "(*.yaml); what is added, changed or taken away is noticed. What was run is known from the run records alone, so that "
+     "it may be stopped, killed and started at will: what was missed meanwhile is run as `schedule.catch_up` says. Of several "
+     "over the same lake one fires, another takes over within a minute when that one is gone. Standard error has the log. SIGHUP "
+     "reads all files again; SIGTERM lets runs end, for a minute.",
+     LP_CMD_SERVE, 1, LP_CLI_WORDS, lp_cmd_serve},
     {"merge", "FILE", "make the records of a slot's shards the one record of the slot",
      "Where a slot was run in shards (--shard I/N, each wherever it likes), adds their records up and writes the slot's own. A "
      "shard that left none is a failure in it.",
@@ -266,11 +273,13 @@ SWITCH(version)
 const struct lp_option lp_options[] = {
     {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601; now, cut to the minute, when left out",
      LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_MERGE, set_slot},
-    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_INVOKE | LP_CMD_MERGE | LP_CMD_RUNS, set_to},
+    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_INVOKE | LP_CMD_MERGE | LP_CMD_RUNS |
+     LP_CMD_SERVE, set_to},
     {"from", 0, "TIME", "the first slot, or a day: all of it", LP_CMD_BACKFILL, set_from},
     {"to", 0, "TIME", "the last slot, or a day: all of it", LP_CMD_BACKFILL, set_to},
     {"lake", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_BACKFILL, set_lake},
     {"at-once", 0, "N", "how many runs at the same time, up to 64; 1 when left out", LP_CMD_BACKFILL, set_at_once},
+    {"at-once", 0, "N", "how many runs at the same time, up to 64; four for each processor when left out", LP_CMD_SERVE, set_at_once},
     {"force", 0, NULL, "run those slots again too that are ok", LP_CMD_BACKFILL, set_force},
     {"where", 0, "NAME=VALUE", "look only at these partitions; * stands for anything: --where 'dt=2012-10-*'",
      LP_CMD_QUERY, set_where},
@@ -284,7 +293,7 @@ const struct lp_option lp_options[] = {
     {"shards", 0, "N", "of how many shards a slot is; the template then runs them side by side, by a state machine",
      LP_CMD_TEMPLATE | LP_CMD_MERGE, set_shards},
     {"replay", 0, "DIR", "answer requests from the replies recorded in DIR; no network",
-     LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_BACKFILL | LP_CMD_INVOKE, set_replay},
+     LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_BACKFILL | LP_CMD_INVOKE | LP_CMD_SERVE, set_replay},
     {"record", 0, "DIR", "keep the replies in DIR, one file per item", LP_CMD_PREVIEW | LP_CMD_RUN, set_record},
     {"profile", 0, "NAME", "take AWS credentials and settings from this profile", LP_CMD_AWS, set_profile},
     {"region", 0, "REGION", "the AWS region; else the environment's or the profile's", LP_CMD_AWS, set_region},
@@ -292,8 +301,9 @@ const struct lp_option lp_options[] = {
      set_endpoint_url},
     {"items", 'n', "N", "how many items to fetch; 5 when left out", LP_CMD_PREVIEW, set_rows},
     {"port", 0, "N", "where the local URL is; 8080 when left out", LP_CMD_FUNCTION, set_port},
+    {"port", 0, "N", "where the page is; 8080 when left out", LP_CMD_SERVE, set_port},
     {"host", 0, "ADDRESS", "the address it listens at; 127.0.0.1 when left out, 0.0.0.0 for all (in a container)",
-     LP_CMD_FUNCTION, set_host},
+     LP_CMD_FUNCTION | LP_CMD_SERVE, set_host},
     {"event", 0, "JSON|@FILE", "make one call with this event, print the answer, and end", LP_CMD_INVOKE, set_event},
     {"next", 0, "N", "how many instants to show; 5 when left out", LP_CMD_SCHEDULE, set_next},
     {"last", 0, "N", "how many runs to show; 20 when left out", LP_CMD_RUNS, set_last},
@@ -305,7 +315,9 @@ const struct lp_option lp_options[] = {
     {"policy", 0, NULL, "print all that the pipeline needs as one policy for IAM, and nothing else", LP_CMD_DOCTOR, set_policy},
     {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there",
      LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL | LP_CMD_RUNS, set_json},
+    {"json", 0, NULL, "write the log as JSON, an object a line", LP_CMD_SERVE, set_json},
     {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_TEMPLATE | LP_CMD_BACKFILL, set_quiet},
+    {"quiet", 'q', NULL, "log only what goes wrong", LP_CMD_SERVE, set_quiet},
     {"verbose", 'v', NULL, "tell of every try", LP_CMD_PREVIEW | LP_CMD_RUN, set_verbose},
     {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always, never", LP_CMD_ALL, set_color},
     {"help", 'h', NULL, "explain the command", LP_CMD_ALL, set_help},
@@ -431,7 +443,7 @@ enum lp_code lp_cli_parse(struct lp_cli *c, int argc, char **argv, struct lp_err
 {
     bool given[LP_COUNT(lp_options)] = {0};
     bool options_over = false;
-    *c = (struct lp_cli){.color = "auto", .rows = 5, .next = 5, .at_once = 1, .last = 20};
+    *c = (struct lp_cli){.color = "auto", .rows = 5, .next = 5, .last = 20};
     int64_t now = lp_clock_now_us();
     c->after_us = now;
     c->slot_us = now - now % 60000000;
