@@ -40,6 +40,7 @@ struct lp_cli {
     bool port_given;
     int64_t last;           /* runs: of how many */
     bool calendar;          /* schedule */
+    bool as_aws;            /* plan --aws */
     bool athena, failed, force, json, policy, quiet, verbose, schema, help, version;
     const char *color;        /* auto, always, never */
     struct lp_style out, err; /* how to write to standard output and standard error */

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/number.h"
 #include "cli/load.h"
+#include "cli/plan_aws.h"
 #include "lake/layout.h"
 #include "lake/store.h"
 #include "pipeline/run.h"
@@ -135,7 +136,10 @@ int lp_cmd_plan(struct lp_cli *c)
     struct lp_err err;
     LP_AUTO(lp_buf) text = {0};
     int status = lp_cli_load(c, &p);
-    if (!status) status = put_plan(c, &p, &text, &err) ? lp_cli_fail(c, &err) : lp_cli_print(c, &text, 0);
+    if (!status) {
+        enum lp_code code = c->as_aws ? lp_plan_put_aws(c, &p, &text, &err) : put_plan(c, &p, &text, &err);
+        status = code ? lp_cli_fail(c, &err) : lp_cli_print(c, &text, 0);
+    }
     lp_pipeline_release(&p);
     return status;
 }

@@ -261,6 +261,7 @@ static enum lp_code set_color(struct lp_cli *c, const char *text, struct lp_err 
 SWITCH(athena)
 SWITCH(failed)
 SWITCH(calendar)
+SWITCH(as_aws)
 SWITCH(force)
 SWITCH(json)
 SWITCH(quiet)
@@ -312,6 +313,7 @@ const struct lp_option lp_options[] = {
     {"calendar", 0, NULL, "draw the coming five weeks, with the days on which it is due and how often", LP_CMD_SCHEDULE, set_calendar},
     {"timezone", 0, "ZONE", "the IANA time zone to read it in; the file's, else UTC, when left out", LP_CMD_SCHEDULE, set_timezone},
     {"schema", 0, NULL, "print the JSON Schema of pipeline files, for editors", LP_CMD_CHECK, set_schema},
+    {"aws", 0, NULL, "show the schedule as EventBridge is told it, with the commands that tell it", LP_CMD_PLAN, set_as_aws},
     {"policy", 0, NULL, "print all that the pipeline needs as one policy for IAM, and nothing else", LP_CMD_DOCTOR, set_policy},
     {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there",
      LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL | LP_CMD_RUNS, set_json},

@@ -55,6 +55,11 @@ bool lp_expression_next(const struct lp_expression *e, const struct lp_zone *z, 
 /* As EventBridge Scheduler reads it: the text itself, or cron(…) for what is written as unix("…"). False where EventBridge has no
  * words for it: a day of the month or a day of the week. */
 bool lp_expression_put_aws(const struct lp_expression *e, const char *text, struct lp_buf *out);
+/* As a classic rule reads it, which knows UTC alone; NULL, or why it cannot be told so exactly. */
+const char *lp_expression_put_rule(const struct lp_expression *e, const char *text, const struct lp_zone *z, int64_t now_us,
+                                   struct lp_buf *out);
+/* All of the bits from `least` to `most` as *, else each, written `shift` higher: 0,15,30,45. */
+void lp_expression_put_field(uint64_t bits, unsigned least, unsigned most, unsigned shift, struct lp_buf *out);
 /* "every day at 18:00 UTC"; the zone is named where it matters. */
 void lp_expression_put_words(const struct lp_expression *e, const char *zone, struct lp_buf *out);
 

@@ -83,7 +83,7 @@ static void put_times(const struct lp_expression *e, struct lp_buf *out)
     } else if (every_hour) {
         lp_buf_puts(out, " of every hour");
     } else {
-        lp_buf_puts(out, " of the hours ");
+        lp_buf_puts(out, count_of(e->hours) == 1 ? " of the hour " : " of the hours ");
         put_set(e->hours, 0, NULL, out);
     }
 }
