@@ -305,9 +305,8 @@ static enum lp_code tell_place(const struct reader *r, struct lp_err *err)
         if (((unsigned char)*c & 0xC0) != 0x80) column++;
     }
     if (r->twice.at) {
-        LP_AUTO(lp_buf) visible = {0}, shown = {0};
-        lp_text_put_visible(&visible, r->twice.at, r->twice.len < 400 ? r->twice.len : 400);
-        lp_text_cut(&shown, lp_buf_text(&visible), visible.len, 60);
+        LP_AUTO(lp_buf) shown = {0};
+        lp_text_put_quoted(&shown, r->twice.at, r->twice.len);
         return lp_fail(err, LP_DATA, "line %zu, column %zu: \"%s\" %s", line, column, lp_buf_text(&shown), r->problem);
     }
     return lp_fail(err, LP_DATA, "it is not JSON: line %zu, column %zu: %s", line, column, r->problem);

@@ -135,6 +135,14 @@ void lp_text_put_visible(struct lp_buf *out, const char *text, size_t len)
     }
 }
 
+void lp_text_put_quoted(struct lp_buf *out, const char *text, size_t len)
+{
+    LP_AUTO(lp_buf) visible = {0};
+    lp_text_put_visible(&visible, text, len < 400 ? len : 400);
+    lp_text_cut(out, lp_buf_text(&visible), visible.len, 60);
+    if (visible.failed) out->failed = visible.failed;
+}
+
 void lp_text_cut_middle(struct lp_buf *out, const char *text, size_t len, size_t columns)
 {
     size_t width = lp_text_columns(text, len);

@@ -32,6 +32,8 @@ size_t lp_utf8_put(uint32_t code, char out[4]);
 size_t lp_text_columns(const char *text, size_t len);
 /* Control characters, and those that turn the direction of text, as \\u00XX: what others wrote moves no terminal. */
 void lp_text_put_visible(struct lp_buf *out, const char *text, size_t len);
+/* Visible, and at most 60 cells of it: how an error quotes what somebody wrote. */
+void lp_text_put_quoted(struct lp_buf *out, const char *text, size_t len);
 /* Appends at most `columns` cells of text; longer text ends in "…". */
 void lp_text_cut(struct lp_buf *out, const char *text, size_t len, size_t columns);
 /* The same, cutting in the middle: for paths. */

@@ -24,18 +24,10 @@ static const char *type_name(const json_t *v)
     }
 }
 
-/* What the caller wrote stands in an error only as far as it is short and visible. */
-static void put_shown(const char *text, struct lp_buf *out)
-{
-    LP_AUTO(lp_buf) visible = {0};
-    lp_text_put_visible(&visible, text, strnlen(text, 400));
-    lp_text_cut(out, lp_buf_text(&visible), visible.len, 60);
-}
-
 static enum lp_code wrong_text(const char *key, const char *text, const char *wanted, struct lp_err *err)
 {
     LP_AUTO(lp_buf) shown = {0};
-    put_shown(text, &shown);
+    lp_text_put_quoted(&shown, text, strlen(text));
     return lp_fail(err, LP_DATA, "event: %s \"%s\" %s", key, lp_buf_text(&shown), wanted);
 }
 
@@ -96,7 +88,7 @@ static enum lp_code check_keys(const json_t *event, struct lp_err *err)
         for (size_t i = 0; i < LP_COUNT(own_keys); i++) known |= !strcmp(key, own_keys[i]);
         if (known) continue;
         LP_AUTO(lp_buf) shown = {0};
-        put_shown(key, &shown);
+        lp_text_put_quoted(&shown, key, strlen(key));
         const char *near = lp_text_nearest(key, strlen(key), own_keys, LP_COUNT(own_keys));
         if (near)
             return lp_fail(err, LP_DATA, "event: unknown key \"%s\"; did you mean \"%s\"?", lp_buf_text(&shown), near);

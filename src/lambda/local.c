@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "lambda/called.h"
 #include "lambda/event.h"
 #include "net/listen.h"
 
@@ -157,16 +158,38 @@ static enum MHD_Result too_large(struct MHD_Connection *c, size_t most)
 
 /* ---- requests ---- */
 
-/* /2015-03-31/functions/NAME/invocations, with the name that this function has. */
-static bool is_here(const struct lp_function *f, const char *path)
+/* NAME of /2015-03-31/functions/NAME/invocations; at NULL: it is another path. */
+static struct lp_slice called_in(const char *path)
 {
-    const char *const names[] = {"function", f->pipeline.name};
-    for (size_t i = 0; i < LP_COUNT(names); i++) {
-        LP_AUTO(lp_buf) wanted = {0};
-        lp_buf_printf(&wanted, "/2015-03-31/functions/%s/invocations", names[i]);
-        if (!strcmp(lp_buf_text(&wanted), path)) return true;
-    }
-    return false;
+    static const char head[] = "/2015-03-31/functions/", tail[] = "/invocations";
+    const size_t around = strlen(head) + strlen(tail);
+    size_t len = strlen(path);
+    if (len < around || strncmp(path, head, strlen(head)) != 0 || strcmp(path + len - strlen(tail), tail) != 0)
+        return (struct lp_slice){0};
+    return (struct lp_slice){path + strlen(head), len - around};
+}
+
+static enum MHD_Result refuse_name(struct local *l, struct MHD_Connection *c, struct lp_slice called)
+{
+    LP_AUTO(lp_buf) why = {0};
+    lp_buf_puts(&why, "Function not found: ");
+    if (called.len) lp_text_put_quoted(&why, called.at, called.len);
+    lp_buf_printf(&why, "%sthe one that is here, %.80s, answers at " LP_LOCAL_PATH, called.len ? "; " : "",
+                  l->f->pipeline.name);
+    return why.failed ? MHD_NO : refuse(c, MHD_HTTP_NOT_FOUND, "ResourceNotFoundException", lp_buf_text(&why));
+}
+
+/* Any version or alias is the one that is here, as long as the name and ?Qualifier= say the same. What is wrong, or NULL. */
+static const char *judge_qualifier(struct MHD_Connection *c, struct lp_slice behind_name)
+{
+    const char *asked = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "Qualifier");
+    struct lp_slice beside = lp_slice_of(asked ? asked : "");
+    if ((behind_name.at && !lp_called_qualifier_is_valid(behind_name)) ||
+        (beside.len && !lp_called_qualifier_is_valid(beside)))
+        return "a qualifier is $LATEST, a version or an alias: letters, digits, - and _";
+    if (behind_name.at && beside.len && !lp_slice_is(behind_name, asked))
+        return "The derived qualifier from the function name does not match the specified qualifier.";
+    return NULL;
 }
 
 static bool is_json(const char *text, size_t len, struct lp_err *err)
@@ -236,9 +259,12 @@ static enum MHD_Result meet(struct local *l, struct MHD_Connection *c, const cha
     /* Any page in a browser on this machine can send requests here, and its browser says so. */
     if (MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin"))
         return refuse(c, MHD_HTTP_FORBIDDEN, "AccessDeniedException", "a page in a browser may not call the function");
-    if (!is_here(l->f, path))
-        return refuse(c, MHD_HTTP_NOT_FOUND, "ResourceNotFoundException",
-                      "Function not found: the one that is here answers at " LP_LOCAL_PATH);
+    struct lp_slice called = called_in(path), qualifier;
+    if (!called.at ||
+        (!lp_called_is(called, l->f->pipeline.name, &qualifier) && !lp_called_is(called, "function", &qualifier)))
+        return refuse_name(l, c, called);
+    const char *wrong = judge_qualifier(c, qualifier);
+    if (wrong) return refuse(c, MHD_HTTP_BAD_REQUEST, "InvalidParameterValueException", wrong);
     if (strcmp(method, "POST") != 0)
         return refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "MethodNotAllowedException", "an event is sent by POST");
     if (length && strtoull(length, NULL, 10) > REQUEST_BYTES) return too_large(c, REQUEST_BYTES);

@@ -1,8 +1,9 @@
 /* local.h — Lambda's invocation URL on this machine: POST /2015-03-31/functions/function/invocations.
  * Model:   what Lambda's own front does for its callers: one event per request, the answer in the response, errors in the
- *          shapes that AWS's SDKs know. The function is called "function", or by its pipeline's name. Callers are served one
- *          after another, in the order in which their events came whole. X-Amz-Invocation-Type may be RequestResponse,
- *          Event (answered at once, run afterwards) or DryRun; X-Amz-Log-Type: Tail gives the end of the log as well.
+ *          shapes that AWS's SDKs know. The function is called "function", or by its pipeline's name, in any form that
+ *          called.h knows. Callers are served one after another, in the order in which their events came whole.
+ *          X-Amz-Invocation-Type may be RequestResponse, Event (answered at once, run afterwards) or DryRun;
+ *          X-Amz-Log-Type: Tail gives the end of the log as well.
  * Owns:    its socket and connections, for the length of the call.
  * Units:   bytes, microseconds.
  * Errors:  LP_IO (the port cannot be had), LP_USAGE (the address is none), LP_CANCELLED once a signal asked to stop,

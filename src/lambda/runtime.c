@@ -116,8 +116,11 @@ static enum lp_code next(struct runtime *r, struct event *e, struct lp_err *err)
     LP_TRY(ask(r, &e->x, err));
     const struct lp_http_reply *reply = &e->x.reply;
     if (reply->status != 200) return unexpected(r, reply, "the question for an event", err);
-    if (!lp_http_header(reply, "lambda-runtime-aws-request-id", &value) || !value.len || value.len >= sizeof e->id)
+    if (!lp_http_header(reply, "lambda-runtime-aws-request-id", &value) || !value.len)
         return lp_fail(err, LP_REMOTE, "the runtime API at %s gave an event without a request id", r->api);
+    if (value.len >= sizeof e->id)
+        return lp_fail(err, LP_REMOTE, "the runtime API at %s gave an event with a request id of %zu bytes; at most %zu are read",
+                       r->api, value.len, sizeof e->id - 1);
     snprintf(e->id, sizeof e->id, "%.*s", (int)value.len, value.at);
     if (lp_http_header(reply, "lambda-runtime-invocation-id", &value))
         lp_buf_printf(&e->echo, "Lambda-Runtime-Invocation-Id: %.*s", (int)value.len, value.at);

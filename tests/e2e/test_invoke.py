@@ -81,6 +81,78 @@ def test_boto3_knows_its_answers_and_its_errors(program, server, local):
     it.stop()
 
 
+def at(name, query=""):
+    return f"/2015-03-31/functions/{name}/invocations{query}"
+
+
+ARN = "arn:aws:lambda:us-west-2:123456789012:function:"
+
+
+def test_the_function_answers_to_every_name_that_lambda_knows_it_by(program, server, local):
+    program.pipeline(server.url())
+    it = local()
+    for path in [at(before + name + after) for name in ("weather", "function") for before in (
+            "", "function:", "123456789012:function:", "us-west-2:123456789012:function:", ARN, ARN.replace("aws", "aws-us-gov", 1))
+            for after in ("", ":live", ":$LATEST", ":7")]:
+        assert it.invoke(b"[]", path=path).headers.get("x-amz-function-error") == "Unhandled", path
+    for path in (at(f"{ARN}weather:live".replace(":", "%3A")), at("weather%3A%24LATEST"), at("weather", "?Qualifier=live"),
+                 at("weather", "?Qualifier=%24LATEST"), at("weather:live", "?Qualifier=live"), at("weather", "?Qualifier="), at("weather", "?x=1")):
+        assert it.invoke(b"[]", path=path).headers.get("x-amz-function-error") == "Unhandled", path
+    client = boto3.client("lambda", region_name="us-west-2", endpoint_url=f"http://127.0.0.1:{it.port}", aws_access_key_id="none",
+                          aws_secret_access_key="none", config=Config(retries={"total_max_attempts": 1}))
+    for named in ({"FunctionName": ARN + "weather:live"}, {"FunctionName": "weather:$LATEST"}, {"FunctionName": "weather", "Qualifier": "7"}):
+        assert client.invoke(Payload=b"[]", **named)["FunctionError"] == "Unhandled"
+    it.stop()
+
+
+@pytest.mark.parametrize("path, status, kind", [
+    (at(ARN + "rivers"), 404, "ResourceNotFoundException"), (at("weather2"), 404, "ResourceNotFoundException"),
+    (at("weathe"), 404, "ResourceNotFoundException"), (at(""), 404, "ResourceNotFoundException"), (at(":live"), 404, "ResourceNotFoundException"),
+    (at("arn:aws:s3:us-west-2:123456789012:function:weather"), 404, "ResourceNotFoundException"),
+    (at("arn:aws:lambda:weather"), 404, "ResourceNotFoundException"), (at("1234:function:weather"), 404, "ResourceNotFoundException"),
+    (at("weather/live"), 404, "ResourceNotFoundException"), (at("x" * 3000), 404, "ResourceNotFoundException"),
+    (at("%1b%5b31m" * 300), 404, "ResourceNotFoundException"), (at("rivers%00weather"), 404, "ResourceNotFoundException"),
+    (at("weather:"), 400, "InvalidParameterValueException"), (at("weather:a:b"), 400, "InvalidParameterValueException"),
+    (at("weather:a%20b"), 400, "InvalidParameterValueException"), (at("weather:" + "x" * 129), 400, "InvalidParameterValueException"),
+    (at("weather", "?Qualifier=a%20b"), 400, "InvalidParameterValueException"),
+    (at("weather:live", "?Qualifier=staging"), 400, "InvalidParameterValueException")])
+def test_another_functions_name_is_not_found_and_what_it_quotes_is_short(program, server, local, path, status, kind):
+    program.pipeline(server.url())
+    it = local()
+    refused = it.invoke(b"[]", path=path)
+    assert (refused.status, refused.headers["x-amzn-errortype"]) == (status, kind)
+    assert len(refused.json()["message"]) < 300 and "\x1b" not in refused.json()["message"]
+    it.stop()
+
+
+def says_pages_of_its_own():
+    """libmicrohttpd has HTML for what it refuses by itself, unless it is the one that scripts/build-microhttpd makes now."""
+    stamp, patches = ROOT / "build/deps/microhttpd/.stamp", sorted((ROOT / "scripts/patches").glob("microhttpd-*"))
+    recipe = b"".join(path.read_bytes() for path in (ROOT / "scripts/build-microhttpd", *patches))
+    made = subprocess.run(["cksum"], input=recipe, capture_output=True, timeout=20).stdout
+    return not stamp.exists() or stamp.read_bytes() != b"static " + made
+
+
+@pytest.mark.skipif(says_pages_of_its_own(), reason="the libmicrohttpd here is not that of scripts/build-microhttpd")
+@pytest.mark.parametrize("header, status", [
+    ("Content-Length: five", 400), ("Content-Length: -1", 400), ("Content-Length: 99999999999999999999999999", 413),
+    ("X: " + "y" * 40000, 431), ("Content-Length: 5x", 400), ("nothing like a header", None)])
+def test_what_is_no_http_gets_a_status_and_no_page(program, server, local, header, status):
+    program.pipeline(server.url())
+    it = local()
+    with socket.create_connection(("127.0.0.1", it.port), 10) as one:
+        one.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
+        one.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := one.recv(65536):
+            answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert status is None or head.startswith(f"HTTP/1.1 {status} ".encode()), answer
+    assert b"<html" not in answer and (not body or json.loads(body))
+    assert it.invoke(AT).json()["status"] == "ok"
+    it.stop()
+
+
 def test_an_event_that_nobody_waits_for_is_run_afterwards(program, server, local):
     program.pipeline(server.url())
     it = local()

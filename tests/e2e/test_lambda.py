@@ -324,6 +324,15 @@ def test_an_event_that_breaks_off_is_asked_for_again(program, server, api, step)
     assert [line["level"] for line in said(result)] == ["WARN", "INFO"]
 
 
+def test_a_request_id_that_is_too_long_is_said_to_be_and_not_repeated(program, server, api):
+    program.pipeline(server.url())
+    api.events(Event(AT, id="x" * 256))
+    done = program.call("lambda", "weather", env=api.env)
+    told = lines(done)[-1]["message"]
+    assert done.status == FAILED and "a request id of 256 bytes; at most 255 are read" in told and "xxx" not in told
+    assert not server.requests
+
+
 def test_an_answer_whose_connection_breaks_is_sent_again(program, server, api):
     api.on_answer(behaviours.reset(), behaviours.reset(), behaviours.status(400, "unknown id"))
     program.pipeline(server.url())
