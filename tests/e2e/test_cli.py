@@ -347,36 +347,55 @@ def test_the_bash_completion_completes(run, tmp_path):
 
 # Where output goes wrong.
 
-@pytest.mark.parametrize("arguments", [["help"], ["--version"], ["check", "FILE"], ["plan", "FILE"], ["run", "FILE", "--json"]])
+PRINTING = [["help"], ["--version"], ["check", "FILE"], ["plan", "FILE"], ["run", "FILE", "--json"], ["template", "FILE"],
+            ["template", "FILE", "--shards", "16"], ["invoke", "FILE", "--event", json.dumps({"slot": SLOT})]]
+
+
+def call_with(stdout, program, server, arguments, **options):
+    """The command with that standard output; FILE is a pipeline that a template can be made of as well."""
+    file = program.pipeline(server.url(), sink={"to": "${OUTPUT_BUCKET:-%s}" % program.lake})
+    return subprocess.run([str(program_path()), *[str(file) if word == "FILE" else word for word in arguments]], stdout=stdout,
+                          stderr=subprocess.PIPE, env=program.environment(), cwd=program.folder, timeout=20, **options)
+
+
+def whole_files(program, arguments):
+    files = list(program.lake.rglob("*.csv"))
+    assert all(path.read_text().startswith("city,") and path.read_text().endswith("\n") for path in files)
+    return len(files) == (1 if arguments[0] in ("run", "invoke") else 0)
+
+
+@pytest.mark.parametrize("arguments", PRINTING)
 def test_a_full_standard_output_is_an_error_with_a_place(program, server, arguments):
-    file = program.pipeline(server.url())
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([str(program_path()), *[str(file) if word == "FILE" else word for word in arguments]], stdout=full,
-                              stderr=subprocess.PIPE, env=program.environment(), cwd=program.folder, timeout=20)
+        done = call_with(full, program, server, arguments)
     assert done.returncode == FAILED
-    assert b"standard output" in done.stderr and b"No space left" in done.stderr
+    assert b"standard output" in done.stderr and b"No space left" in done.stderr and whole_files(program, arguments)
 
 
-@pytest.mark.parametrize("arguments", [["help"], ["plan", "FILE"], ["run", "FILE"]])
+@pytest.mark.parametrize("arguments", PRINTING)
 def test_a_closed_standard_output_is_an_error_and_harms_no_file(program, server, arguments):
-    file = program.pipeline(server.url())
-    done = subprocess.run([str(program_path()), *[str(file) if word == "FILE" else word for word in arguments]],
-                          stderr=subprocess.PIPE, env=program.environment(), cwd=program.folder, timeout=20,
-                          preexec_fn=lambda: os.close(1))
-    assert done.returncode == FAILED and b"standard output" in done.stderr
-    for path in program.lake.rglob("*.csv"):
-        assert path.read_text().startswith("city,")
+    done = call_with(None, program, server, arguments, preexec_fn=lambda: os.close(1))
+    assert done.returncode == FAILED and b"standard output" in done.stderr and whole_files(program, arguments)
 
 
-def test_a_reader_that_goes_away_is_no_crash(program, server):
-    file = program.pipeline(server.url())
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_a_reader_that_goes_away_is_an_error_and_no_crash(program, server, arguments):
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([str(program_path()), "run", str(file)], stdout=writing, stderr=subprocess.PIPE,
-                          env=program.environment(), cwd=program.folder, timeout=20)
+    done = call_with(writing, program, server, arguments)
     os.close(writing)
-    assert done.returncode in (FAILED, -13)
-    assert len(list(program.lake.rglob("*.csv"))) == 1
+    assert done.returncode == FAILED and b"standard output" in done.stderr and b"Broken pipe" in done.stderr
+    assert whole_files(program, arguments)
+
+
+@pytest.mark.parametrize("arguments", [["template", "FILE"], ["invoke", "FILE", "--event", json.dumps({"slot": SLOT})], ["run", "FILE"]])
+def test_a_full_standard_error_changes_neither_answer_nor_status(program, server, arguments):
+    file = program.pipeline(server.url(), sink={"to": "${OUTPUT_BUCKET:-%s}" % program.lake})
+    words = [str(file) if word == "FILE" else word for word in arguments]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([str(program_path()), *words], stdout=subprocess.PIPE, stderr=full, env=program.environment(),
+                              cwd=program.folder, timeout=20)
+    assert done.returncode == OK and done.stdout and whole_files(program, arguments)
 
 
 def test_the_schema_is_json(run):
