@@ -56,6 +56,7 @@ install: release ## Install program, man page, completions and examples below PR
 
 deb: release ## Make build/deb/lambda-pipeline_VERSION_ARCH.deb, Debian's package of what `make install` installs
 	@cpack --config build/release/CPackConfig.cmake -B $(DEB) >build/release/deb.log 2>&1 || { cat build/release/deb.log >&2; exit 1; }
+	@grep -A 4 'not to be passed on' build/release/deb.log >&2 || true
 	@rm -rf $(DEB)/_CPack_Packages && ls $(DEB)/*.deb
 
 format: ## Bring the C files into the style of .clang-format

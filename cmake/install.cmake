@@ -26,6 +26,19 @@ lp_install_help(bash bash-completion/completions lambda-pipeline)
 lp_install_help(zsh zsh/site-functions _lambda-pipeline)
 lp_install_help(fish fish/vendor_completions.d lambda-pipeline.fish)
 
+# The licences of what is linked into the program and lies beside it.
+install(CODE "
+    file(REMOVE \"${CMAKE_BINARY_DIR}/help/copyright\")
+    execute_process(COMMAND python3 \"${CMAKE_SOURCE_DIR}/scripts/licences.py\" --build \"${CMAKE_BINARY_DIR}\" --deps \"${LP_DEPS}\"
+        --version ${PROJECT_VERSION} --out \"${CMAKE_BINARY_DIR}/help/copyright\" ERROR_VARIABLE said RESULT_VARIABLE status)
+    if(NOT status EQUAL 0)
+        message(WARNING \"not all licences could be written, so what is installed is not to be passed on: \${said}\")
+    endif()
+    if(EXISTS \"${CMAKE_BINARY_DIR}/help/copyright\")
+        file(INSTALL \"${CMAKE_BINARY_DIR}/help/copyright\"
+            DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}\")
+    endif()")
+
 # The unit names the program where it is installed, which is known only then.
 install(CODE "
     file(READ \"${CMAKE_SOURCE_DIR}/deploy/systemd/lambda-pipeline@.service.in\" unit)

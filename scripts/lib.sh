@@ -20,6 +20,18 @@ this_arch() { # as Debian calls this machine's processor
     esac
 }
 
+# Their licences, one file behind the other, into the folder of what was built of them.
+keep_licences() { # folder with the source, files in it
+    local file
+    mkdir -p "$prefix.new" && cd "$1" || return 1
+    shift
+    for file in "$@"; do
+        printf -- '---- %s ----\n\n' "$file"
+        cat "$file" || return 1
+        echo
+    done >"$prefix.new/copyright"
+}
+
 gnu_arch() { # amd64 or arm64, as compilers call it
     case $1 in
     amd64) echo x86_64 ;;
@@ -97,6 +109,36 @@ find_pip() { # folder
     python=$(python_for_venv) || return 1
     "$python" -m venv "$1/venv" || return 1
     pip=("$1/venv/bin/python" -m pip)
+}
+
+# A package's source from PyPI, unpacked below a folder. pip checks the hash before it looks inside, and insists on asking a
+# package for its metadata; for that it would first install the package's build system and run it. A module that knows the
+# answer spares that.
+fetch_pypi_source() { # folder, name, version, sha256
+    local module=$1/module/scikit_build_core pip
+    find_pip "$1" || return 1
+    mkdir -p "$module"
+    : >"$module/__init__.py"
+    cat >"$module/build.py" <<PYTHON
+import pathlib
+
+
+def prepare_metadata_for_build_wheel(folder, config_settings=None, *others):
+    it = pathlib.Path(folder) / "$2-$3.dist-info"
+    it.mkdir()
+    (it / "METADATA").write_text("Metadata-Version: 2.1\nName: $2\nVersion: $3\n")
+    return it.name
+
+
+def __getattr__(name):  # what a package's own backend may import, and never calls
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return lambda *arguments: []
+PYTHON
+    printf '%s==%s --hash=sha256:%s\n' "$2" "$3" "$4" >"$1/wanted-source.txt"
+    PYTHONPATH=$1/module "${pip[@]}" download --disable-pip-version-check --no-deps --no-binary :all: \
+        --no-build-isolation --require-hashes --dest "$1" --requirement "$1/wanted-source.txt" &&
+        tar -xf "$1/$2-$3.tar.gz" -C "$1"
 }
 
 # The system's package sources, one-line and deb822 style, as entries of a kind (deb or deb-src) below a folder.

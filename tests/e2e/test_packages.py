@@ -85,6 +85,27 @@ def test_the_package_names_what_the_program_is_linked_with(package):
     assert "Recommends: ca-certificates, tzdata" in fields
 
 
+LINKED = ("carquet", "curl", "libdeflate", "expat", "jansson", "libmicrohttpd", "libyaml", "libzstd", "lz4", "nghttp2", "openssl", "pcre2",
+          "udunits", "xxhash", "zlib")
+MADE_EARLIER = [it for it in ("carquet", "curl", "duckdb", "microhttpd") if not (ROOT / "build/deps" / it / "copyright").exists()]
+
+
+@pytest.mark.skipif(bool(MADE_EARLIER), reason=f"scripts/deps has to make {', '.join(MADE_EARLIER)} anew")
+def test_what_is_installed_has_the_licence_of_all_that_is_in_it(units, package, tmp_path):
+    installed = (units.parents[2] / "share/doc/lambda-pipeline/copyright").read_text(encoding="utf-8")
+    call("dpkg-deb", "-x", package, tmp_path)
+    assert (tmp_path / "usr/share/doc/lambda-pipeline/copyright").read_text(encoding="utf-8") == installed
+    head, *texts = re.split(r"^={20,}\n(?=\S+ \S+.*\n={20,}$)", installed, flags=re.M)
+    named = dict(zip([text.split()[0] for text in texts], texts, strict=True))
+    assert set(named) == {*LINKED, "duckdb"}
+    assert all(re.search(f"^  {re.escape(name)} ", head, re.M) for name in named)
+    assert all(re.search(r"copyright", text, re.I) and len(text) > 700 for text in named.values())
+    assert "Stichting DuckDB Foundation" in named["duckdb"] and "Permission is hereby granted, free of charge" in named["duckdb"]
+    assert "third_party/re2/LICENSE" in named["duckdb"] and "GNU LESSER GENERAL PUBLIC LICENSE" in named["libmicrohttpd"]
+    assert "Apache License" in named["openssl"] and "Daniel Stenberg" in named["curl"]
+    assert str(ROOT) not in installed
+
+
 def test_kubernetes_takes_the_cronjob():
     job = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "cronjob.yaml").read_text())
     kubernetes_validate.validate(job, "1.31", strict=True)
