@@ -56,8 +56,9 @@ const struct lp_command lp_commands[] = {
      "reads all files again; SIGTERM lets runs end, for a minute.",
      LP_CMD_SERVE, 1, LP_CLI_WORDS, lp_cmd_serve},
     {"merge", "FILE", "make the records of a slot's shards the one record of the slot",
-     "Where a slot was run in shards (--shard I/N, each wherever it likes), adds their records up and writes the slot's own. A "
-     "shard that left none is a failure in it.",
+     "Where a slot was run in shards (--shard I/N, each wherever it likes), adds their records up, judges the sum by min_rows, "
+     "max_bad and unique_values_eq, writes the slot's own record and tells who is to be told: the shards do none of this. What is "
+     "refused is removed again, but for the quarantine. A shard that left no record is a failure in the slot's. Ends like run.",
      LP_CMD_MERGE, 1, 1, lp_cmd_merge},
     {"template", "FILE…", "write the CloudFormation template that runs pipelines on AWS",
      "Prints one template for all the files: bucket, topic, queue, and for each pipeline a function with its role, log, "

@@ -267,6 +267,13 @@ enum lp_code lp_output_write(struct lp_output *o, const struct lp_batch *b, cons
     return write_rows(o, index, b, NULL, good, err);
 }
 
+void lp_earlier_release(struct lp_earlier *e)
+{
+    lp_buf_release(&e->keys);
+    lp_buf_release(&e->refused);
+    *e = (struct lp_earlier){0};
+}
+
 static bool still_there(const struct lp_output *o, const char *key, size_t len)
 {
     for (size_t i = 0; i < o->file_count; i++)
@@ -289,9 +296,28 @@ static enum lp_code remove_stale(struct lp_output *o, const char *before, struct
     return LP_OK;
 }
 
+/* The slot was run in other shares before: their quarantines are not true any more. */
+static enum lp_code remove_quarantines(struct lp_output *o, uint64_t shards, struct lp_err *err)
+{
+    LP_AUTO(lp_buf) key = {.max_bytes = LP_STORE_KEY_BYTES};
+    struct lp_layout l = o->layout;
+    lp_buf_clear(&o->partition);
+    if (lp_sink_one_partition(l.sink)) lp_layout_put_partition(&l, o->run, NULL, 0, &o->partition);
+    LP_TRY(lp_buf_code(&o->partition, "a partition", err));
+    l.shards = shards;
+    for (l.shard = 0; l.shard < shards; l.shard++) {
+        lp_buf_clear(&key);
+        lp_layout_put_quarantine_key(&l, lp_buf_text(&o->partition), &key);
+        LP_TRY(lp_buf_code(&key, "a quarantine's name", err));
+        LP_TRY(o->store->ops->remove(o->store, lp_buf_text(&key), err));
+    }
+    return LP_OK;
+}
+
 enum lp_code lp_output_publish_quarantine(struct lp_output *o, const struct lp_earlier *before, struct lp_err *err)
 {
     struct lp_output_file *q = &o->quarantine;
+    if (before->shards > 1) LP_TRY(remove_quarantines(o, before->shards, err));
     if (q->upload) {
         LP_TRY(lp_upload_commit(&q->upload, err));
         q->published = true;

@@ -27,7 +27,11 @@ struct lp_earlier { /* what earlier runs of the slot may have left */
     struct lp_buf keys; /* of data files, one per line */
     bool any;           /* false: nothing at all, so that there is nothing to remove */
     bool written;       /* the record says so: all rows, or some */
+    uint64_t shards;    /* of so many shares, each with a quarantine of its own; 0: of none */
+    struct lp_buf refused; /* runs of shares that were refused together, one per line: their rows are gone */
 };
+
+void lp_earlier_release(struct lp_earlier *e);
 
 struct lp_output_file {
     char *partition, *key; /* owned */

@@ -86,7 +86,7 @@ static void run(struct lp_function *f, const struct lp_event *event, struct lp_r
     bool debug = lp_log_wants(f->log, LP_LOG_DEBUG);
     const struct lp_run_options o = {.slot_us = event->slot_us,
                                      .shard = event->shard,
-                                     .shards = event->shards,
+                                     .shards = event->merge ? event->merge : event->shards,
                                      .replay_folder = f->replay_folder,
                                      .aws = f->aws,
                                      .http = &f->http,
@@ -94,8 +94,7 @@ static void run(struct lp_function *f, const struct lp_event *event, struct lp_r
                                      .say = hear,
                                      .who_says = f};
     lp_aws_renew(f->aws);
-    out->code = event->merge ? lp_merge(&f->pipeline, event->slot_us, event->merge, f->aws, rec, err)
-                             : lp_run(&f->pipeline, &o, rec, err);
+    out->code = event->merge ? lp_merge(&f->pipeline, &o, rec, err) : lp_run(&f->pipeline, &o, rec, err);
     lp_source_release(&f->pipeline.source); /* its secret is read anew by the next call */
     out->partial = !out->code && rec->status == LP_RUN_PARTIAL;
     if (out->code) out->error_type = error_type(out->code);

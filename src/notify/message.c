@@ -22,13 +22,6 @@ static void put_time(struct lp_buf *out, int64_t us)
     lp_buf_put(out, text, n);
 }
 
-static void put_slot(const struct lp_notice *n, struct lp_buf *out)
-{
-    put_time(out, n->slot_us);
-    if (n->shards > 1)
-        lp_buf_printf(out, ", shard %llu of %llu", (unsigned long long)n->shard + 1, (unsigned long long)n->shards);
-}
-
 /* At most so many characters, what is longer ends in "…"; a byte that is no UTF-8 becomes U+FFFD. */
 static void put_cut(struct lp_buf *out, const char *text, size_t characters)
 {
@@ -60,6 +53,15 @@ static void put_foreign(struct lp_buf *out, const char *text, size_t characters)
 
 /* ---- the subject ---- */
 
+static void put_failed_shards(const struct lp_notice *n, struct lp_buf *out)
+{
+    char failed[LP_NUMBER_TEXT_BYTES];
+    lp_count_format(n->shards_failed, failed);
+    lp_buf_printf(out, "%s of ", failed);
+    put_count(out, n->shards, "shard", "shards");
+    lp_buf_puts(out, " failed");
+}
+
 /* What was told of the run in few words. */
 static void put_outcome(const struct lp_notice *n, struct lp_buf *out)
 {
@@ -68,6 +70,10 @@ static void put_outcome(const struct lp_notice *n, struct lp_buf *out)
     case LP_ON_PARTIAL:
         put_count(out, n->rows.written, "record", "records");
         lp_buf_puts(out, " written, ");
+        if (n->shards_failed) {
+            put_failed_shards(n, out);
+            return;
+        }
         put_count(out, n->requests.failed, "request", "requests");
         lp_buf_puts(out, " failed");
         return;
@@ -89,7 +95,7 @@ static void put_subject(const struct lp_notice *n, struct lp_buf *out)
     const char *word = n->event == LP_ON_FAILURE ? " FAILED: " : n->event == LP_ON_RECOVERY ? " works again: " : ": ";
     put_cut(&name, n->pipeline, 30);
     lp_buf_puts(&slot, " (");
-    put_slot(n, &slot);
+    put_time(&slot, n->slot_us);
     lp_buf_putc(&slot, ')');
     put_outcome(n, &outcome);
     lp_buf_puts(out, lp_buf_text(&name));
@@ -112,22 +118,26 @@ static void put_first_line(const struct lp_notice *n, struct lp_buf *out)
     lp_buf_puts(out, n->pipeline);
     if (n->event == LP_ON_FAILURE) {
         lp_buf_puts(out, " FAILED for ");
-        put_slot(n, out);
+        put_time(out, n->slot_us);
         lp_buf_puts(out, ": ");
         put_foreign(out, n->error ? n->error : "it did not end well", 1000);
         lp_buf_puts(out, "\n");
         return;
     }
     lp_buf_puts(out, n->event == LP_ON_RECOVERY ? " works again: it ran for " : " ran for ");
-    put_slot(n, out);
+    put_time(out, n->slot_us);
     lp_buf_puts(out, " and wrote ");
     put_count(out, n->rows.written, "record", "records");
     if (n->event == LP_ON_PARTIAL) {
         char of[LP_NUMBER_TEXT_BYTES];
         lp_count_format(n->requests.total, of);
         lp_buf_puts(out, "; ");
-        put_count(out, n->requests.failed, "request", "requests");
-        lp_buf_printf(out, " of %s failed", of);
+        if (n->shards_failed) put_failed_shards(n, out);
+        if (n->shards_failed && n->requests.failed) lp_buf_puts(out, ", ");
+        if (n->requests.failed || !n->shards_failed) {
+            put_count(out, n->requests.failed, "request", "requests");
+            lp_buf_printf(out, " of %s failed", of);
+        }
     }
     lp_buf_puts(out, ".\n");
 }
@@ -229,9 +239,10 @@ static void put_failed_items(const struct lp_notice *n, struct lp_buf *out)
         put_foreign(out, n->failures[i].error, 300);
         lp_buf_putc(out, '\n');
     }
-    if (n->requests.failed <= n->failure_count) return;
+    uint64_t all = n->requests.failed + n->shards_failed;
+    if (all <= n->failure_count) return;
     lp_buf_puts(out, "  and ");
-    put_count(out, n->requests.failed - n->failure_count, "more\n", "more\n");
+    put_count(out, all - n->failure_count, "more\n", "more\n");
 }
 
 static void put_quarantined(const struct lp_notice *n, struct lp_buf *out)
@@ -262,8 +273,6 @@ static void put_id(const struct lp_notice *n, struct lp_buf *out)
     char slot[LP_TIME_TEXT_BYTES];
     lp_time_format_slot(n->slot_us, slot);
     lp_buf_printf(out, "%s.%s", n->pipeline, slot);
-    if (n->shards > 1)
-        lp_buf_printf(out, "-%lluof%llu", (unsigned long long)n->shard + 1, (unsigned long long)n->shards);
     lp_buf_printf(out, ".%s", lp_notify_event_name(n->event));
 }
 

@@ -32,7 +32,7 @@ struct lp_notice {
     enum lp_notify_event event;
     const char *pipeline, *status, *run_id;
     const char *again;      /* the command that runs the slot again */
-    uint64_t shard, shards; /* shard from 0; shards 0 or 1: whole */
+    uint64_t shards, shards_failed; /* of a slot that was run in shares: how many; 0: it was not */
     int64_t slot_us, duration_ms;
     struct {
         uint64_t total, ok, failed, retried;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
+#include "quality/tally.h"
 
 #include <stdlib.h>
 
@@ -24,6 +25,8 @@ void lp_record_release(struct lp_record *r)
     }
     free(r->files);
     free(r->kept_keys);
+    free(r->share);
+    free(r->refused);
     free(r->failures);
     free(r->record_url);
     *r = (struct lp_record){0};
@@ -32,7 +35,8 @@ void lp_record_release(struct lp_record *r)
 enum lp_code lp_record_add_failure(struct lp_record *r, const char *item_json, const char *label, const char *error,
                                    struct lp_err *err)
 {
-    if (r->failure_count == LP_RECORD_FAILURES) return LP_OK;
+    /* Why the run as a whole failed is always told. */
+    if (r->failure_count >= LP_RECORD_FAILURES + (item_json ? 0 : 1)) return LP_OK;
     if (!(r->failure_count & (r->failure_count - 1))) { /* at each power of two */
         size_t cap = r->failure_count ? r->failure_count * 2 : 4;
         struct lp_record_failure *list = reallocarray(r->failures, cap, sizeof *list);
@@ -42,6 +46,22 @@ enum lp_code lp_record_add_failure(struct lp_record *r, const char *item_json, c
     struct lp_record_failure *f = &r->failures[r->failure_count++];
     *f = (struct lp_record_failure){item_json ? strdup(item_json) : NULL, label ? strdup(label) : NULL, strdup(error)};
     return (item_json && !f->item) || (label && !f->label) || !f->error ? lp_nomem(err) : LP_OK;
+}
+
+enum lp_code lp_record_set_share(struct lp_record *r, const struct lp_layout *l, const struct lp_judge *j,
+                                 struct lp_err *err)
+{
+    LP_AUTO(lp_buf) text = {.max_bytes = MAX_RECORD_BYTES};
+    struct lp_json_writer w = {.out = &text};
+    lp_json_open(&w, NULL, '{');
+    lp_json_int(&w, "number", (int64_t)l->shard + 1);
+    lp_json_int(&w, "of", (int64_t)l->shards);
+    if (j->quality) lp_tally_put(j, &w);
+    lp_json_close(&w, '}');
+    LP_TRY(lp_buf_code(&text, "what a share was judged by", err));
+    free(r->share);
+    r->share = strdup(lp_buf_text(&text));
+    return r->share ? LP_OK : lp_nomem(err);
 }
 
 static char *url_of(struct lp_store *s, const char *key)
@@ -96,18 +116,30 @@ static void put_requests(struct lp_json_writer *w, const struct lp_fetch_stats *
     lp_json_close(w, '}');
 }
 
-static void put_kept(struct lp_json_writer *w, const char *keys)
+static void put_lines(struct lp_json_writer *w, const char *name, const char *lines)
 {
-    if (!keys || !*keys) return;
-    lp_json_open(w, "kept", '[');
-    while (*keys) {
-        size_t len = strcspn(keys, "\n");
-        LP_AUTO(lp_buf) key = {0};
-        lp_buf_put(&key, keys, len);
-        if (len) lp_json_text(w, NULL, lp_buf_text(&key));
-        keys += len + (keys[len] == '\n');
+    if (!lines || !*lines) return;
+    lp_json_open(w, name, '[');
+    while (*lines) {
+        size_t len = strcspn(lines, "\n");
+        LP_AUTO(lp_buf) line = {0};
+        lp_buf_put(&line, lines, len);
+        if (len) lp_json_text(w, NULL, lp_buf_text(&line));
+        lines += len + (lines[len] == '\n');
     }
     lp_json_close(w, ']');
+}
+
+/* What only a share has, or only what shares were merged into. */
+static void put_shares(struct lp_json_writer *w, const struct lp_record *r)
+{
+    if (r->share) {
+        lp_json_key(w, "share", 5);
+        lp_buf_puts(w->out, r->share);
+        w->more = true;
+    }
+    if (r->shards) lp_json_int(w, "shards", (int64_t)r->shards);
+    put_lines(w, "refused", r->refused);
 }
 
 static void put_notifications(struct lp_json_writer *w, const struct lp_telling *t)
@@ -151,7 +183,8 @@ void lp_record_put_json(const struct lp_record *r, struct lp_buf *out)
         lp_json_close(&w, '}');
     }
     lp_json_close(&w, ']');
-    put_kept(&w, r->kept_keys);
+    put_lines(&w, "kept", r->kept_keys);
+    put_shares(&w, r);
     put_failures(&w, r);
     put_notifications(&w, &r->telling);
     lp_json_text(&w, "version", LP_VERSION);
@@ -176,7 +209,7 @@ enum lp_code lp_record_publish(struct lp_record *r, struct lp_store *store, cons
 }
 
 /* The lake may be named in another way now than in the URL; where the table's folder begins, the key begins. */
-static void put_key_of(const struct lp_layout *l, const char *url, struct lp_buf *keys)
+void lp_record_put_key(const struct lp_layout *l, const char *url, struct lp_buf *keys)
 {
     LP_AUTO(lp_buf) folder = {0};
     const char *key = NULL;
@@ -200,7 +233,7 @@ static enum lp_code read_intent(struct lp_store *store, const struct lp_layout *
     out->any = true;
     for (char *line = text.data, *end; line && (end = strchr(line, '\n')); line = end + 1) {
         *end = '\0';
-        put_key_of(l, line, &out->keys);
+        lp_record_put_key(l, line, &out->keys);
     }
     return LP_OK;
 }
@@ -246,7 +279,15 @@ enum lp_code lp_record_read_earlier(struct lp_store *store, const struct lp_layo
     const char *status = json_string_value(json_object_get(record, "status"));
     out->written = status && (!strcmp(status, "ok") || !strcmp(status, "partial"));
     json_array_foreach (json_object_get(record, "files"), i, file)
-        put_key_of(l, json_string_value(json_object_get(file, "url")), &out->keys);
-    json_array_foreach (json_object_get(record, "kept"), i, file) put_key_of(l, json_string_value(file), &out->keys);
+        lp_record_put_key(l, json_string_value(json_object_get(file, "url")), &out->keys);
+    json_array_foreach (json_object_get(record, "kept"), i, file)
+        lp_record_put_key(l, json_string_value(file), &out->keys);
+    int64_t shards = json_integer_value(json_object_get(record, "shards"));
+    json_array_foreach (json_object_get(record, "refused"), i, file) {
+        const char *run = json_string_value(file);
+        if (run && !strchr(run, '\n')) lp_buf_printf(&out->refused, "%s\n", run);
+    }
+    LP_TRY(lp_buf_code(&out->refused, "the earlier record", err));
+    out->shards = shards > 1 && shards <= LP_SHARDS_MAX ? (uint64_t)shards : 0;
     return lp_buf_code(&out->keys, "the earlier record", err);
 }

@@ -10,6 +10,7 @@
 
 #include "lake/output.h"
 #include "notify/tell.h"
+#include "quality/quality.h"
 #include "source/fetch.h"
 
 #define LP_RECORD_FAILURES      1000 /* listed; all are counted */
@@ -37,6 +38,10 @@ struct lp_record {
         uint64_t read, written, quarantined;
     } rows;
     uint64_t checks_passed, checks_failed, warnings; /* not written: for the closing words */
+    char *share;            /* of a share: which it is, and what the whole is judged by (quality/tally.h), as JSON; else NULL */
+    uint64_t shards;        /* of a merge: how many shares make up the slot; 0: it was run whole, or this is a share */
+    uint64_t shards_failed; /* of them those that failed or left nothing; not written */
+    char *refused; /* runs of shares that were refused when they were merged, one per line: their rows are gone */
     struct lp_record_file *files;
     size_t file_count;
     char *kept_keys; /* one per line: data files of the slot that stand although this run failed */
@@ -46,6 +51,9 @@ struct lp_record {
     struct lp_telling telling; /* who was told of it, and how that went */
 };
 
+/* Says in the record of a share which one it is, and what it was judged by. */
+enum lp_code lp_record_set_share(struct lp_record *r, const struct lp_layout *l, const struct lp_judge *j,
+                                 struct lp_err *err) LP_CHECKED;
 enum lp_code lp_record_add_failure(struct lp_record *r, const char *item_json, const char *label, const char *error,
                                    struct lp_err *err) LP_CHECKED;
 enum lp_code lp_record_set_files(struct lp_record *r, const struct lp_output *o, struct lp_err *err) LP_CHECKED;
@@ -61,6 +69,8 @@ enum lp_code lp_record_drop_intent(struct lp_store *store, const struct lp_layou
  * last run of the slot is known to have ended in order: then only what it names is there. */
 enum lp_code lp_record_read_earlier(struct lp_store *store, const struct lp_layout *l, bool orderly,
                                     struct lp_earlier *out, struct lp_err *err) LP_CHECKED;
+/* The key of a data file whose URL some record names, with a newline behind it; nothing when it is none of the table's. */
+void lp_record_put_key(const struct lp_layout *l, const char *url, struct lp_buf *keys);
 void lp_record_release(struct lp_record *r);
 const char *lp_run_status_name(enum lp_run_status s);
 

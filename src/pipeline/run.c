@@ -168,9 +168,16 @@ static enum lp_code require_answers(const struct lp_record *rec, struct lp_err *
     return lp_fail(err, LP_REMOTE, "no item was answered: %s", first);
 }
 
+static bool is_share(const struct work *w)
+{
+    return w->options->shards > 1;
+}
+
+/* A share is not judged by what only the whole can be: see merge.h. */
 static enum lp_code gate(struct work *w, struct lp_err *err)
 {
     count(w);
+    if (is_share(w)) return LP_OK;
     LP_TRY(require_answers(w->rec, err));
     enum lp_code code = lp_quality_gate(&w->judge, err);
     if (code != LP_GATE || !w->writes) return code;
@@ -227,7 +234,9 @@ static void note_kept(struct work *w)
 {
     for (size_t i = 0; i < w->output.file_count; i++)
         if (w->output.files[i].published) lp_buf_printf(&w->earlier.keys, "%s\n", w->output.files[i].key);
-    if (!w->rec->file_count) w->rec->kept_keys = strdup(lp_buf_text(&w->earlier.keys));
+    if (w->rec->file_count) return;
+    w->rec->kept_keys = strdup(lp_buf_text(&w->earlier.keys));
+    if (w->earlier.refused.len) w->rec->refused = strdup(lp_buf_text(&w->earlier.refused));
 }
 
 /* The record tells of a failure too. That it cannot be written does not hide why the run failed. */
@@ -241,7 +250,8 @@ static enum lp_code write_record(struct work *w, enum lp_code code, struct lp_er
         note_kept(w);
         if (lp_record_add_failure(w->rec, NULL, NULL, err->text, &local)) return code;
     }
-    enum lp_code written = lp_record_publish(w->rec, w->store, &w->layout, &local);
+    enum lp_code written = is_share(w) ? lp_record_set_share(w->rec, &w->layout, &w->judge, &local) : LP_OK;
+    if (!written) written = lp_record_publish(w->rec, w->store, &w->layout, &local);
     if (!written && w->intent) written = lp_record_drop_intent(w->store, &w->layout, &local);
     w->recorded = !written;
     if (code || !written) return code;
@@ -253,16 +263,17 @@ static enum lp_code write_record(struct work *w, enum lp_code code, struct lp_er
 static void read_history(struct work *w, enum lp_code code)
 {
     struct lp_err ignored;
-    if (!lp_run_wants_history(w->pipeline, code)) return;
+    if (is_share(w) || !lp_run_wants_history(w->pipeline, code)) return;
     if (lp_history_read(w->store, &w->layout, &w->history, &ignored)) w->history = (struct lp_history){0};
 }
 
 /* The record stands before anybody is told; how that went is written into it afterwards, as long as the slot is ours:
- * telling may take a minute. */
+ * telling may take a minute. Of a share nobody is told: who merges them tells of the whole, once. */
 static void tell(struct work *w, enum lp_code code, const struct lp_err *why)
 {
     struct lp_err err;
     struct lp_record *rec = w->rec;
+    if (is_share(w)) return;
     if (w->lock) (void)!w->lock->ops->renew(w->lock, &err);
     if (!lp_cancel_signal()) lp_cancel_heed(); /* telling may take long */
     lp_run_tell(w->pipeline, w->options, &w->judge, &w->output, &w->history, code, why, rec);
@@ -307,7 +318,7 @@ static void release(struct work *w)
     lp_catalogs_release(&w->catalogs);
     lp_judge_release(&w->judge);
     lp_batch_release(&w->batch);
-    lp_buf_release(&w->earlier.keys);
+    lp_earlier_release(&w->earlier);
     lp_lock_release(&w->lock);
     lp_store_free(w->store);
 }

@@ -20,6 +20,12 @@ static unsigned event_of(const struct lp_notify *notify, const struct lp_record 
     return LP_ON_SUCCESS & notify->when;
 }
 
+/* That of a shard begins with its label. */
+static const char *error_of(const struct lp_record_failure *f)
+{
+    return f->item ? f->error : f->error + strlen(f->label) + 2;
+}
+
 static void take_record(struct lp_notice *n, const struct lp_record *rec)
 {
     n->requests.total = rec->requests.total;
@@ -29,14 +35,16 @@ static void take_record(struct lp_notice *n, const struct lp_record *rec)
     n->rows.read = rec->rows.read;
     n->rows.written = rec->rows.written;
     n->rows.quarantined = rec->rows.quarantined;
+    n->shards = rec->shards;
+    n->shards_failed = rec->shards_failed;
     n->record_url = rec->record_url;
     n->file_total = rec->file_count;
     for (size_t i = 0; i < rec->file_count && i < LP_NOTICE_FILES; i++)
         n->files[n->file_count++] = (struct lp_notice_file){rec->files[i].url, rec->files[i].rows, rec->files[i].bytes};
     for (size_t i = 0; i < rec->failure_count && n->failure_count < LP_NOTICE_FAILURES; i++)
-        if (rec->failures[i].item)
+        if (rec->failures[i].label)
             n->failures[n->failure_count++] =
-                (struct lp_notice_failure){rec->failures[i].label, rec->failures[i].error};
+                (struct lp_notice_failure){rec->failures[i].label, error_of(&rec->failures[i])};
 }
 
 /* The rules that most rows broke; names lie in `names`, one behind the other. */
@@ -81,8 +89,6 @@ static void put_command(const struct lp_pipeline *p, const struct lp_run_options
     lp_buf_puts(out, "lambda-pipeline run ");
     put_word(out, p->path);
     lp_buf_printf(out, " --slot %s", slot);
-    if (o->shards > 1)
-        lp_buf_printf(out, " --shard %llu/%llu", (unsigned long long)o->shard + 1, (unsigned long long)o->shards);
 }
 
 void lp_run_note_telling(struct lp_record *rec, const char *what, const struct lp_err *err)
@@ -108,8 +114,6 @@ void lp_run_tell(const struct lp_pipeline *p, const struct lp_run_options *o, co
                           .pipeline = p->name,
                           .status = lp_run_status_name(rec->status),
                           .run_id = rec->run_id,
-                          .shard = o->shard,
-                          .shards = o->shards,
                           .slot_us = rec->slot_us,
                           .duration_ms = rec->duration_ms,
                           .code = code,

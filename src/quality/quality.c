@@ -59,7 +59,8 @@ static const struct lp_field fields[] = {
          "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}}]}",
      .example = "[city, observed_at]",
      .help =
-         "Columns that together name a row: one, a list, or several lists. The first row stays, later ones are bad."},
+         "Columns that together name a row: one, a list, or several lists. The first row stays, later ones are bad. Rows of "
+         "different shards (`--shard`) are not compared: name a column that comes from the item, so that none can be alike."},
     {.name = "min_rows",
      .kind = LP_FIELD_INT,
      .offset = offsetof(struct lp_quality, min_rows),
@@ -67,7 +68,8 @@ static const struct lp_field fields[] = {
      .min = 0,
      .max = 1e15,
      .example = "5",
-     .help = "Fewer good rows than this refuse the run. No rows are no success unless this is 0."},
+     .help = "Fewer good rows than this refuse the run. No rows are no success unless this is 0. Of a slot that is run in shards "
+             "the sum counts, when they are merged; so it is with `max_bad` and `unique_values_eq`."},
     {.name = "max_bad",
      .kind = LP_FIELD_SHARE,
      .offset = offsetof(struct lp_quality, max_bad),
@@ -75,7 +77,8 @@ static const struct lp_field fields[] = {
      .example = "20%",
      .help =
          "More bad rows than this refuse the run: nothing is published but the quarantine and the record. Below it bad rows "
-         "are quarantined and the good ones go on."},
+         "are quarantined and the good ones go on. Shards have written their rows by the time that `merge` judges the whole: when "
+         "it refuses, it removes their files."},
 };
 const struct lp_fields lp_quality_fields = {
     "quality", "Rules for the rows together. A refused run ends with exit status 4.", fields, LP_COUNT(fields)};
@@ -321,8 +324,10 @@ void lp_judge_put_rule(const struct lp_judge *j, size_t rule, struct lp_buf *out
         const struct lp_column *column = &j->columns->list[rule];
         lp_buf_printf(out, "%s: not a %s%s", column->name, lp_type_name(column->type),
                       column->nullable ? "" : ", or absent");
+    } else if ((rule -= j->columns->count) == j->quality->unique.count) {
+        lp_buf_puts(out, "no_line_break"); /* the last, where it is one at all */
     } else {
-        const struct lp_unique *u = &j->quality->unique.list[rule - j->columns->count];
+        const struct lp_unique *u = &j->quality->unique.list[rule];
         lp_buf_puts(out, "unique: ");
         for (size_t i = 0; i < u->count; i++) lp_buf_printf(out, "%s%s", i ? ", " : "", u->names[i]);
     }

@@ -98,12 +98,13 @@ static void other_subjects_say_what_came_of_it(void **state)
     n.requests.failed = 2;
     n.rows.written = 12403;
     assert_subject(&n, "weather: 12,403 records written, 2 requests failed (2026-11-22 18:00 UTC)");
+    n.shards = 16;
+    n.shards_failed = 3;
+    assert_subject(&n, "weather: 12,403 records written, 3 of 16 shards failed (2026-11-22 18:00 UTC)");
     n = a_notice(LP_ON_SUCCESS);
     n.rows.quarantined = 7;
-    n.shard = 2;
-    n.shards = 16;
     n.slot_us += 5000000;
-    assert_subject(&n, "weather: 5 records written, 7 quarantined (2026-11-22 18:00:05 UTC, shard 3 of 16)");
+    assert_subject(&n, "weather: 5 records written, 7 quarantined (2026-11-22 18:00:05 UTC)");
     n = a_failure(NULL);
     assert_subject(&n, "weather FAILED: it did not end well (2026-11-22 18:00 UTC)");
 }
@@ -122,7 +123,6 @@ static void every_subject_has_fewer_than_100_characters_on_one_line(void **state
                 for (size_t i = 0; i < count; i++) lp_buf_puts(&error, pieces[p]);
                 struct lp_notice n = a_failure(lp_buf_text(&error));
                 if (long_name) n.pipeline = name;
-                n.shards = long_name ? 16 : 0;
                 struct lp_message m = message_of(&n);
                 const char *s = lp_buf_text(&m.subject);
                 assert_int_equal(lp_utf8_check(s, m.subject.len), m.subject.len);

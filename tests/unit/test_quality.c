@@ -1,7 +1,7 @@
 /* The judgement of a run: nulls, checks, uniqueness over all rows, the gate; and the set behind uniqueness. */
 #include "test.h"
 
-#include "quality/quality.h"
+#include "quality/tally.h"
 
 struct run {
     struct lp_arena arena;
@@ -109,6 +109,51 @@ static void a_line_break_is_bad_where_readers_know_lines_only(void **state)
     assert_int_equal(passed, 2);
     assert_int_equal(failed, 1);
     close_run(&r);
+}
+
+static void add_tally(struct run *sum, struct run *part)
+{
+    LP_AUTO(lp_buf) text = {0};
+    struct lp_json_writer w = {.out = &text};
+    json_t *tally;
+    lp_json_open(&w, NULL, '{');
+    lp_tally_put(&part->judge, &w);
+    lp_json_close(&w, '}');
+    assert_ok(lp_json_parse(&part->arena, lp_buf_text(&text), text.len, &tally, &err));
+    lp_tally_add(&sum->judge, tally);
+    sum->judge.rows_read += part->judge.rows_read;
+    sum->judge.rows_bad += part->judge.rows_bad;
+}
+
+/* Each part misses values that the other has; a line break is a rule without a column of its own. */
+static void judgements_of_parts_add_up_to_that_of_the_whole(void **state)
+{
+    static const char columns[] =
+        "{ a: { from: a, type: string, unique_values_eq: [x, y, z] }, b: { from: b, type: bigint, lt: { max_value: 5, raise_warning: true } } }";
+    static const char *const rows[] = {"[[\"x\",1],[\"z\",9],[\"z\",null],[\"\\n\",1]]", "[[\"y\",7],[\"x\",null]]"};
+    struct run sum, parts[2];
+    LP_AUTO(lp_buf) rule = {0};
+    open_run(&sum, columns, "{}");
+    lp_judge_require_one_line(&sum.judge);
+    for (size_t i = 0; i < 2; i++) {
+        open_run(&parts[i], columns, "{}");
+        lp_judge_require_one_line(&parts[i].judge);
+        judged(&parts[i], rows[i]);
+        assert_int_equal(lp_quality_gate(&parts[i].judge, &err), LP_GATE);
+        add_tally(&sum, &parts[i]);
+        assert_int_equal(lp_quality_gate(&sum.judge, &err), i ? LP_OK : LP_GATE);
+    }
+    uint64_t passed, failed;
+    lp_judge_rules(&sum.judge, &passed, &failed);
+    assert_int_equal(failed, 3); /* unique_values_eq of the line break, absent b, the line break */
+    assert_int_equal(sum.judge.rule_failures[3], 2);
+    assert_int_equal(sum.judge.warnings, 2);
+    lp_judge_put_rule(&sum.judge, sum.judge.rule_count - 1, &rule);
+    assert_string_equal(lp_buf_text(&rule), "no_line_break");
+    lp_tally_add(&sum.judge, NULL);
+    assert_int_equal(sum.judge.warnings, 2);
+    close_run(&sum);
+    for (size_t i = 0; i < 2; i++) close_run(&parts[i]);
 }
 
 static void a_warning_is_counted_and_the_row_stays_good(void **state)
@@ -289,6 +334,7 @@ int main(void)
         cmocka_unit_test(nulls_are_bad_unless_the_column_is_nullable),
         cmocka_unit_test(every_failure_of_a_row_is_told),
         cmocka_unit_test(a_line_break_is_bad_where_readers_know_lines_only),
+        cmocka_unit_test(judgements_of_parts_add_up_to_that_of_the_whole),
         cmocka_unit_test(a_warning_is_counted_and_the_row_stays_good),
         cmocka_unit_test(a_value_that_was_not_read_is_not_judged_again),
         cmocka_unit_test(the_first_of_equal_rows_stays_over_all_batches),
