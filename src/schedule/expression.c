@@ -79,7 +79,7 @@ static enum lp_code take_item(struct reading *r, const struct range *f, uint64_t
 {
     const char *start = r->at;
     int from = f->least, to = f->most, count = f->most - f->least + 1, step = 1;
-    bool ranged = true;
+    bool ranged = true, named = *r->at > '9'; /* behind the digits lie the letters */
     if (*r->at == '*') {
         r->at++;
     } else {
@@ -102,6 +102,7 @@ static enum lp_code take_item(struct reading *r, const struct range *f, uint64_t
             return FAULT(r, start, r->at, "%s: in cron a step wants a range before it, like */%d", f->name, step);
         if (!ranged) to = f->most;
         if (from > to) e->odd = "a step in a range that runs past the end is read differently by others; write two ranges";
+        else if (named) e->odd = "a step behind names is passed over by others; write numbers";
         else if (f == &weekday_range) e->odd = "EventBridge's table has no step for the day of week; name the days";
     }
     int span = to >= from ? to - from : to - from + count;
