@@ -78,6 +78,7 @@ static void reload(struct lp_service *v, bool forget)
     if (forget) lp_roster_forget_gone(&v->roster);
     lp_watch_set(&v->watch, v->roster.paths, v->roster.path_count, any_is_missing(v));
     lp_service_set_keepers(v);
+    lp_service_show(v); /* what it borrowed may be gone */
     tell_what_is_served(v);
     lp_supervisor_ready(&v->supervisor, "");
 }
@@ -151,6 +152,8 @@ static int poll_ms(const struct lp_service *v)
         if (!v->keepers[i].errand) sooner(&wake, v->keepers[i].again_us);
     if (v->look_again_us > now) sooner(&wake, v->look_again_us);
     if (v->stopping && v->at_work) sooner(&wake, v->stop_us > now ? v->stop_us : now + 1000000);
+    int web_ms = v->web ? lp_web_timeout_ms(v->web) : -1;
+    if (web_ms >= 0) sooner(&wake, now + web_ms * INT64_C(1000));
     if (wake == INT64_MAX) return -1;
     return wake <= now ? 0 : wake - now > INT64_C(3600000000) ? 3600000 : (int)((wake - now + 999) / 1000);
 }
@@ -173,8 +176,10 @@ static void sleep_until_something_happens(struct lp_service *v, struct pollfd *l
         if (v->looks[i].errand) add_fd(list, &n, lp_errand_fd(v->looks[i].errand));
     for (size_t i = 0; i < v->keeper_count; i++)
         if (v->keepers[i].errand) add_fd(list, &n, lp_errand_fd(v->keepers[i].errand));
+    if (v->web) add_fd(list, &n, lp_web_fd(v->web));
     set_timer(v);
     (void)!poll(list, n, poll_ms(v));
+    v->asked = v->web && (list[n - 1].revents || lp_web_timeout_ms(v->web) == 0);
     (void)!read(v->timer_fd, &ticks, sizeof ticks); /* ECANCELED: the clock was set, which the agendas see for themselves */
 }
 
@@ -189,6 +194,10 @@ static void turn(struct lp_service *v)
     lp_service_look(v);
     lp_service_hear_runs(v);
     lp_service_run_due(v);
+    if (v->asked) { /* the board is written when somebody looks */
+        lp_service_show(v);
+        lp_web_run(v->web);
+    }
     lp_supervisor_turn(&v->supervisor);
     if (v->stopping && lp_clock_monotonic_us() >= v->stop_us) lp_service_stop_runs(v);
 }
@@ -207,6 +216,32 @@ static enum lp_code open_timer(struct lp_service *v, struct lp_err *err)
     return v->timer_fd < 0 ? lp_fail_errno(err, "there is no timer") : LP_OK;
 }
 
+/* In a child, for a page: the pipeline that the board has there. */
+static enum lp_code open_lake(void *who, size_t index, const struct lp_pipeline **p, struct lp_store **store, struct lp_err *err)
+{
+    static struct lp_pipeline pipeline;
+    const struct lp_service *v = who;
+    struct lp_aws *aws;
+    const struct lp_served *s = index < v->board.count ? lp_roster_find(&v->roster, v->board.list[index].name) : NULL;
+    if (!s) return lp_fail(err, LP_NOTFOUND, "this pipeline could never be read; %s",
+                           index < v->board.count && v->board.list[index].fault ? v->board.list[index].fault : "its file says why");
+    LP_TRY(lp_served_load(&v->roster, s, &pipeline, err));
+    LP_TRY(lp_aws_new(&v->options->aws, &aws, err));
+    *p = &pipeline;
+    return lp_store_open(pipeline.sink.root, &pipeline.sink.s3, aws, store, err);
+}
+
+static enum lp_code open_web(struct lp_service *v, struct lp_err *err)
+{
+    char url[LP_LISTEN_URL_BYTES];
+    const struct lp_web_options o = {v->options->host, v->options->port, &v->board, {open_lake, v}};
+    if (!v->options->page) return LP_OK;
+    lp_service_show(v);
+    LP_TRY(lp_web_open(&o, &v->web, url, err));
+    lp_service_say(v, LP_SERVE_INFO, NULL, INT64_MIN, "the page is at %s", url);
+    return LP_OK;
+}
+
 static enum lp_code open_all(struct lp_service *v, struct lp_err *err)
 {
     LP_TRY(lp_roster_read(&v->roster, true, v->now_us, err));
@@ -214,6 +249,7 @@ static enum lp_code open_all(struct lp_service *v, struct lp_err *err)
     LP_TRY(lp_watch_open(&v->watch, err));
     v->firings = calloc(v->options->at_once, sizeof *v->firings);
     if (!v->firings) return lp_nomem(err);
+    LP_TRY(open_web(v, err));
     lp_watch_set(&v->watch, v->roster.paths, v->roster.path_count, any_is_missing(v));
     lp_service_set_keepers(v);
     tell_what_is_served(v);
@@ -229,6 +265,7 @@ static void close_all(struct lp_service *v)
     for (size_t i = 0; i < v->keeper_count; i++) lp_keeper_release(&v->keepers[i]);
     free(v->keepers);
     free(v->firings);
+    lp_web_free(v->web);
     free(v->board.list);
     lp_watch_release(&v->watch);
     lp_supervisor_release(&v->supervisor);

@@ -14,6 +14,7 @@
 #include "serve/serve.h"
 #include "serve/supervisor.h"
 #include "serve/watch.h"
+#include "serve/web.h"
 
 #define LP_SERVICE_LOOKS 2
 
@@ -29,9 +30,11 @@ struct lp_service {
     struct lp_supervisor supervisor;
     struct lp_watch watch;
     struct lp_board board;
+    struct lp_web *web; /* NULL: there is no page */
     int signal_fd, timer_fd;
     int64_t now_us, started_us;
     int64_t look_again_us; /* monotonic: lakes that could not be read */
+    bool asked;    /* for a page, or something of one is ready */
     bool stopping;
     unsigned stop_signals;
     int64_t stop_us; /* monotonic: from then on runs are asked to stop */
