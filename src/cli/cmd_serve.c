@@ -8,7 +8,7 @@
 
 #define STOP_MS 60000
 
-static const char *const levels[] = {"info", "warn", "error"};
+static const char *const levels[] = {"info", "info", "warn", "error"};
 
 static void put_json(const struct lp_serve_line *line, struct lp_buf *out)
 {
@@ -30,7 +30,7 @@ static void put_text(const struct lp_style *s, const struct lp_serve_line *line,
 {
     char time[LP_TIME_TEXT_BYTES];
     const char *colour = line->level == LP_SERVE_ERROR ? s->red : line->level == LP_SERVE_WARN ? s->yellow : "";
-    const char *mark = line->level == LP_SERVE_ERROR ? s->bad : line->level == LP_SERVE_WARN ? s->warn : line->pipeline ? s->ok : "";
+    const char *mark = line->level == LP_SERVE_ERROR ? s->bad : line->level == LP_SERVE_WARN ? s->warn : line->level == LP_SERVE_GOOD ? s->ok : "";
     int64_t now = lp_clock_now_us();
     lp_time_format_iso(now - now % 1000000, time);
     lp_buf_printf(out, "%s%s%s  ", s->grey, time, s->plain);
@@ -47,7 +47,7 @@ static void say(void *who, const struct lp_serve_line *line)
 {
     struct lp_cli *c = who;
     LP_AUTO(lp_buf) text = {0};
-    if (c->quiet && line->level == LP_SERVE_INFO) return;
+    if (c->quiet && line->level < LP_SERVE_WARN) return;
     if (c->json) put_json(line, &text);
     else put_text(&c->err, line, &text);
     (void)!write(STDERR_FILENO, lp_buf_text(&text), text.len);

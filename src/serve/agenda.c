@@ -225,6 +225,13 @@ enum lp_code lp_agenda_catch_up(struct lp_agenda *a, const int64_t *recorded, si
     return LP_OK;
 }
 
+enum lp_code lp_agenda_try_again(struct lp_agenda *a, int64_t slot_us, int64_t now_us, struct lp_err *err)
+{
+    const struct lp_fire f = {.slot_us = slot_us, .not_before_us = now_us, .tries = 1};
+    if (a->rules->retries < 1 || next_of(a, slot_us) <= now_us) return LP_OK;
+    return add_waiting(a, &f, err);
+}
+
 /* ---- runs ---- */
 
 bool lp_agenda_take(struct lp_agenda *a, int64_t now_us, struct lp_fire *out)

@@ -61,6 +61,8 @@ enum lp_code lp_agenda_look(struct lp_agenda *a, int64_t now_us, struct lp_err *
  * lp_agenda_past on; has_older: there are records before it. Slots since `since_us` are due even when nothing was ever run. */
 enum lp_code lp_agenda_catch_up(struct lp_agenda *a, const int64_t *recorded, size_t count, bool has_older,
                                 int64_t since_us, int64_t now_us, struct lp_err *err) LP_CHECKED;
+/* The last slot has a record that says it failed: it is tried again before the next one, as if that had just happened. */
+enum lp_code lp_agenda_try_again(struct lp_agenda *a, int64_t slot_us, int64_t now_us, struct lp_err *err) LP_CHECKED;
 /* From which slot on the records matter for that. */
 int64_t lp_agenda_past(const struct lp_agenda *a, int64_t now_us);
 

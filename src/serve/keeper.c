@@ -69,7 +69,10 @@ static void keep(struct lp_store *store, const char *key, const struct keeping *
         bool stopped = is_stopped(k->service);
         enum lp_code code = stopped ? LP_LOCKED : lock ? lock->ops->renew(lock, &err) : store->ops->lock(store, key, &lock, &err);
         if (stopped) (void)!lp_fail(&err, LP_LOCKED, "%s", "");
-        if (code && lock) lp_lock_release(&lock);
+        if (code && lock) {
+            lp_lock_release(&lock);
+            if (!stopped) code = store->ops->lock(store, key, &lock, &err); /* was it taken over, or is the lake away? */
+        }
         if (code) tell(code == LP_LOCKED ? 'W' : 'A', in_short(&err), last);
         else tell('H', "", last);
         wait_a_little(store);

@@ -145,6 +145,10 @@ static void take(struct lp_served *s, const struct finding *f, const struct lp_b
     if (s->fires && s->scheduled && s->active_us == asked_us &&
         lp_agenda_catch_up(&s->agenda, slots, f->slot_count, f->has_older, s->since_us, s->active_us, &err))
         return; /* no memory: looked at again */
+    const struct lp_bar *last = f->bar_count ? &bars[f->bar_count - 1] : NULL;
+    if (s->fires && s->scheduled && last && last->state == LP_BAR_FAILED &&
+        lp_agenda_try_again(&s->agenda, last->slot_us, s->active_us, &err))
+        return;
     s->looked = !s->fires || s->active_us == asked_us; /* it began to fire meanwhile: once more */
 }
 

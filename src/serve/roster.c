@@ -80,10 +80,11 @@ static struct lp_served *find_path(const struct lp_roster *r, const char *path)
 /* ---- faults ---- */
 
 /* A change of what is wrong is told once. */
-static void set_fault(const struct lp_roster *r, struct lp_served *s, const char *what)
+static void set_fault(struct lp_roster *r, struct lp_served *s, const char *what)
 {
     bool same = what ? s->fault && !strcmp(s->fault, what) : !s->fault;
     if (same) return;
+    r->changes++;
     lp_served_set(&s->fault, what);
     if (r->say) r->say(r->who, s, s->fault);
 }
@@ -167,6 +168,7 @@ static enum lp_code take_definition(struct lp_roster *r, struct lp_served *s, co
         return lp_fail(err, LP_CONFIG, "%s: its pipeline is named \"%s\", as that of %s is; name it differently", s->path, p->name,
                        other->path);
     LP_TRY(take_schedule(r, s, p, now_us, err));
+    r->changes++;
     if (s->name && strcmp(s->name, p->name) != 0) s->looked = false; /* another past */
     lp_served_set(&s->name, p->name);
     lp_served_set(&s->lake, p->sink.root);

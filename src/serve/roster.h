@@ -55,6 +55,7 @@ struct lp_roster {
     size_t count, cap;
     struct lp_roster_zone *zones;
     size_t zone_count;
+    uint64_t changes; /* of what is served, counted */
     /* Told of each change of a pipeline's state; what is NULL when all is well again. */
     void (*say)(void *who, const struct lp_served *s, const char *what);
     void *who;

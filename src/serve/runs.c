@@ -94,6 +94,7 @@ static void tell_end(struct lp_service *v, const struct lp_firing *f, const stru
     if (outcome == LP_FIRE_ELSEWHERE) {
         lp_buf_printf(&text, "left to another: %s", r->error);
     } else if (outcome == LP_FIRE_DONE) {
+        level = LP_SERVE_GOOD;
         put_rows(&text, r->rows, "row", "rows");
         lp_buf_printf(&text, " in %s", took);
         if (r->quarantined) {
@@ -132,7 +133,9 @@ static void end(struct lp_service *v, struct lp_firing *f, const struct lp_fire_
     if (stopped) outcome = LP_FIRE_REFUSED;
     if (lp_agenda_done(&s->agenda, &f->fire, outcome, v->now_us, &again, &err)) again = false;
     if (outcome != LP_FIRE_ELSEWHERE && !stopped) lp_service_show_run(s, f, r);
-    if (stopped) lp_service_say(v, LP_SERVE_WARN, s, f->fire.slot_us, "stopped with the service; the next start takes it up");
+    if (stopped)
+        lp_service_say(v, LP_SERVE_WARN, s, f->fire.slot_us, "stopped with the service%s",
+                       s->rules.retries ? "; the next start takes it up" : "");
     else tell_end(v, f, r, outcome, again);
     lp_firing_release(f);
     v->at_work--;

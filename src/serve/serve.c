@@ -73,13 +73,14 @@ static bool any_is_missing(const struct lp_service *v)
 static void reload(struct lp_service *v, bool forget)
 {
     struct lp_err err;
+    uint64_t before = v->roster.changes;
     lp_supervisor_reloading(&v->supervisor);
     if (lp_roster_read(&v->roster, false, v->now_us, &err)) lp_service_say(v, LP_SERVE_ERROR, NULL, INT64_MIN, "%s", err.text);
     if (forget) lp_roster_forget_gone(&v->roster);
     lp_watch_set(&v->watch, v->roster.paths, v->roster.path_count, any_is_missing(v));
     lp_service_set_keepers(v);
     lp_service_show(v); /* what it borrowed may be gone */
-    tell_what_is_served(v);
+    if (forget || v->roster.changes != before) tell_what_is_served(v);
     lp_supervisor_ready(&v->supervisor, "");
 }
 

@@ -14,7 +14,7 @@
 
 #include "aws/aws.h"
 
-enum lp_serve_level { LP_SERVE_INFO, LP_SERVE_WARN, LP_SERVE_ERROR };
+enum lp_serve_level { LP_SERVE_INFO, LP_SERVE_GOOD /* a slot was run */, LP_SERVE_WARN, LP_SERVE_ERROR };
 
 /* A line of the log. */
 struct lp_serve_line {
