@@ -65,9 +65,9 @@ enum {
     LP_CMD_SERVE = 32768,
     LP_CMD_FILE = LP_CMD_CHECK | LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE,
     LP_CMD_FUNCTION = LP_CMD_LAMBDA | LP_CMD_INVOKE,
-    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_FUNCTION | LP_CMD_BACKFILL | LP_CMD_RUNS |
+    LP_CMD_AWS = LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_FUNCTION | LP_CMD_BACKFILL | LP_CMD_RUNS | LP_CMD_RETRY |
                  LP_CMD_SERVE, /* may call AWS */
-    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_TEMPLATE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL | LP_CMD_RUNS |
+    LP_CMD_ALL = LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_FUNCTION | LP_CMD_TEMPLATE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL | LP_CMD_RUNS | LP_CMD_RETRY |
                  LP_CMD_SERVE | LP_CMD_HELP
 };
 
@@ -103,6 +103,7 @@ int lp_cmd_doctor(struct lp_cli *c);
 int lp_cmd_invoke(struct lp_cli *c);
 int lp_cmd_lambda(struct lp_cli *c);
 int lp_cmd_merge(struct lp_cli *c);
+int lp_cmd_retry(struct lp_cli *c);
 int lp_cmd_runs(struct lp_cli *c);
 int lp_cmd_serve(struct lp_cli *c);
 int lp_cmd_schedule(struct lp_cli *c);

@@ -11,23 +11,23 @@ static const struct {
     const char *meaning;
 } statuses[] = {
     {0, LP_CMD_ALL, "all went well"},
-    {1, LP_CMD_RUN, "the run failed; the lake is as before"},
+    {1, LP_CMD_RUN | LP_CMD_RETRY, "the run failed; the lake is as before"},
     {1, LP_CMD_DOCTOR, "something is missing"},
     {1, LP_CMD_FILE & ~LP_CMD_RUN & ~LP_CMD_DOCTOR,
      "it failed: nothing was answered, or what was to be said could not be written"},
     {1, LP_CMD_RUNS, "the lake cannot be read"},
     {1, LP_CMD_BACKFILL, "no slot worked, or the lake cannot be read"},
     {1, LP_CMD_QUERY, "the question failed, or there is nothing to answer it"},
-    {2, LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_BACKFILL | LP_CMD_RUNS, "the command line or the pipeline file is wrong"},
+    {2, LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_BACKFILL | LP_CMD_RUNS | LP_CMD_RETRY, "the command line or the pipeline file is wrong"},
     {1, LP_CMD_INVOKE, "the run of --event failed, or the URL cannot be served"},
     {1, LP_CMD_LAMBDA, "it cannot serve: there is no such pipeline, or the runtime API does not answer"},
     {2, LP_CMD_INVOKE, "the command line, the pipeline file or the event is wrong"},
     {2, LP_CMD_LAMBDA, "the command line or the pipeline file is wrong"},
-    {3, LP_CMD_RUN | LP_CMD_INVOKE, "partial: rows were written, some items failed"},
+    {3, LP_CMD_RUN | LP_CMD_RETRY | LP_CMD_INVOKE, "partial: rows were written, some items failed"},
     {3, LP_CMD_PREVIEW, "some items failed"},
     {3, LP_CMD_BACKFILL, "some slots are partial or failed, or were not tried"},
-    {4, LP_CMD_RUN | LP_CMD_INVOKE, "a quality gate refused the rows; nothing was published but the reasons"},
-    {5, LP_CMD_RUN | LP_CMD_INVOKE, "another run of the same slot is at work"},
+    {4, LP_CMD_RUN | LP_CMD_RETRY | LP_CMD_INVOKE, "a quality gate refused the rows; nothing was published but the reasons"},
+    {5, LP_CMD_RUN | LP_CMD_RETRY | LP_CMD_INVOKE, "another run of the same slot is at work"},
 };
 
 static const struct {

@@ -55,6 +55,11 @@ const struct lp_command lp_commands[] = {
      "over the same lake one fires, another takes over within a minute when that one is gone. Standard error has the log. SIGHUP "
      "reads all files again; SIGTERM lets runs end, for a minute.",
      LP_CMD_SERVE, 1, LP_CLI_WORDS, lp_cmd_serve},
+    {"retry", "FILE", "ask again for the items of a slot that failed, and put their rows among the others",
+     "Asks only for the items that the slot's record says failed (--slot), and leaves the slot as if one run had brought them all: the "
+     "rows that stand stay, the new ones come where they belong, checks and gates count all of them. Where the record does not tell "
+     "enough for that, the whole slot is run again, with a word about it. Of a slot that was run in shards each is retried by itself.",
+     LP_CMD_RETRY, 1, 1, lp_cmd_retry},
     {"merge", "FILE", "make the records of a slot's shards the one record of the slot",
      "Where a slot was run in shards (--shard I/N, each wherever it likes), adds their records up, judges the sum by min_rows, "
      "max_bad and unique_values_eq, writes the slot's own record and tells who is to be told: the shards do none of this. What is "
@@ -275,7 +280,8 @@ SWITCH(version)
 const struct lp_option lp_options[] = {
     {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601; now, cut to the minute, when left out",
      LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_MERGE, set_slot},
-    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_INVOKE | LP_CMD_MERGE | LP_CMD_RUNS |
+    {"slot", 0, "TIME", "the slot whose failed items are asked again, in ISO 8601", LP_CMD_RETRY, set_slot},
+    {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_INVOKE | LP_CMD_MERGE | LP_CMD_RUNS | LP_CMD_RETRY |
      LP_CMD_SERVE, set_to},
     {"from", 0, "TIME", "the first slot, or a day: all of it", LP_CMD_BACKFILL, set_from},
     {"to", 0, "TIME", "the last slot, or a day: all of it", LP_CMD_BACKFILL, set_to},
@@ -292,11 +298,12 @@ const struct lp_option lp_options[] = {
     {"format", 0, "FORM", "the answer's form: table, csv or json", LP_CMD_QUERY, set_format},
     {"shard", 0, "I/N", "take only every N-th item, beginning with the I-th, into files of its own",
      LP_CMD_PLAN | LP_CMD_RUN, set_shard},
+    {"shard", 0, "I/N", "of a slot that was run in shards, which one", LP_CMD_RETRY, set_shard},
     {"shards", 0, "N", "of how many shards a slot is; the template then runs them side by side, by a state machine",
      LP_CMD_TEMPLATE | LP_CMD_MERGE, set_shards},
     {"replay", 0, "DIR", "answer requests from the replies recorded in DIR; no network",
-     LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_BACKFILL | LP_CMD_INVOKE | LP_CMD_SERVE, set_replay},
-    {"record", 0, "DIR", "keep the replies in DIR, one file per item", LP_CMD_PREVIEW | LP_CMD_RUN, set_record},
+     LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_RETRY | LP_CMD_BACKFILL | LP_CMD_INVOKE | LP_CMD_SERVE, set_replay},
+    {"record", 0, "DIR", "keep the replies in DIR, one file per item", LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_RETRY, set_record},
     {"profile", 0, "NAME", "take AWS credentials and settings from this profile", LP_CMD_AWS, set_profile},
     {"region", 0, "REGION", "the AWS region; else the environment's or the profile's", LP_CMD_AWS, set_region},
     {"endpoint-url", 0, "URL", "where the AWS services are; for others that speak like them", LP_CMD_AWS,
@@ -317,11 +324,11 @@ const struct lp_option lp_options[] = {
     {"aws", 0, NULL, "show the schedule as EventBridge is told it, with the commands that tell it", LP_CMD_PLAN, set_as_aws},
     {"policy", 0, NULL, "print all that the pipeline needs as one policy for IAM, and nothing else", LP_CMD_DOCTOR, set_policy},
     {"json", 0, NULL, "print the result as JSON on standard output, and nothing else there",
-     LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL | LP_CMD_RUNS, set_json},
+     LP_CMD_CHECK | LP_CMD_RUN | LP_CMD_DOCTOR | LP_CMD_MERGE | LP_CMD_SCHEDULE | LP_CMD_BACKFILL | LP_CMD_RUNS | LP_CMD_RETRY, set_json},
     {"json", 0, NULL, "write the log as JSON, an object a line", LP_CMD_SERVE, set_json},
-    {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_TEMPLATE | LP_CMD_BACKFILL, set_quiet},
+    {"quiet", 'q', NULL, "print nothing when all went well", LP_CMD_FILE | LP_CMD_QUERY | LP_CMD_TEMPLATE | LP_CMD_BACKFILL | LP_CMD_RETRY, set_quiet},
     {"quiet", 'q', NULL, "log only what goes wrong", LP_CMD_SERVE, set_quiet},
-    {"verbose", 'v', NULL, "tell of every try", LP_CMD_PREVIEW | LP_CMD_RUN, set_verbose},
+    {"verbose", 'v', NULL, "tell of every try", LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_RETRY, set_verbose},
     {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always, never", LP_CMD_ALL, set_color},
     {"help", 'h', NULL, "explain the command", LP_CMD_ALL, set_help},
     {"version", 'V', NULL, "print the version", LP_CMD_ALL, set_version},
@@ -424,6 +431,8 @@ static enum lp_code check_fit(struct lp_cli *c, const bool *given, struct lp_err
     if (c->word_count < least)
         return lp_fail(err, LP_USAGE, "%s wants a pipeline file: lambda-pipeline %s %s", cmd->name, cmd->name,
                        cmd->words);
+    if (cmd->bit == LP_CMD_RETRY && !c->slot_given)
+        return lp_fail(err, LP_USAGE, "retry wants the slot: --slot TIME; lambda-pipeline runs FILE --failed lists them");
     if (cmd->bit == LP_CMD_MERGE && !c->shards)
         return lp_fail(err, LP_USAGE, "merge wants the number of shards: --shards N");
     if (cmd->bit == LP_CMD_BACKFILL && (!c->from || !c->to))

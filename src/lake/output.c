@@ -226,19 +226,24 @@ static enum lp_code write_by_row(struct lp_output *o, const struct lp_batch *b, 
     return LP_OK;
 }
 
+static enum lp_code begin_bad(struct lp_output *o, struct lp_err *err)
+{
+    struct lp_output_file *q = &o->quarantine;
+    if (q->upload) return LP_OK;
+    lp_buf_clear(&o->partition);
+    /* A bad row's own values are not to be trusted with choosing a folder. */
+    if (lp_sink_one_partition(o->layout.sink)) lp_layout_put_partition(&o->layout, o->run, NULL, 0, &o->partition);
+    LP_TRY(lp_buf_code(&o->partition, "a partition", err));
+    LP_TRY(set_key(o, q, true, lp_buf_text(&o->partition), err));
+    return o->store->ops->begin(o->store, q->key, &q->upload, err);
+}
+
 static enum lp_code write_bad(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item,
                               struct lp_err *err)
 {
     struct lp_output_file *q = &o->quarantine;
     if (!b->bad_count) return LP_OK;
-    if (!q->upload) {
-        lp_buf_clear(&o->partition);
-        /* A bad row's own values are not to be trusted with choosing a folder. */
-        if (lp_sink_one_partition(o->layout.sink)) lp_layout_put_partition(&o->layout, o->run, NULL, 0, &o->partition);
-        LP_TRY(lp_buf_code(&o->partition, "a partition", err));
-        LP_TRY(set_key(o, q, true, lp_buf_text(&o->partition), err));
-        LP_TRY(o->store->ops->begin(o->store, q->key, &q->upload, err));
-    }
+    LP_TRY(begin_bad(o, err));
     lp_buf_clear(&o->text);
     for (size_t row = 0; row < b->row_count; row++) {
         if (!b->failures[row]) continue;
@@ -272,6 +277,34 @@ void lp_earlier_release(struct lp_earlier *e)
     lp_buf_release(&e->keys);
     lp_buf_release(&e->refused);
     *e = (struct lp_earlier){0};
+}
+
+bool lp_output_place(struct lp_output *o, const struct lp_bindings *bind, uint64_t *rows, uint64_t *quarantined)
+{
+    for (size_t i = 0; i < o->layout.sink->partitions.count; i++)
+        if (o->layout.sink->partitions.list[i].column >= 0) return false;
+    lp_buf_clear(&o->partition);
+    lp_layout_put_partition(&o->layout, bind, NULL, 0, &o->partition);
+    if (o->partition.failed) return false;
+    size_t place = place_of(o, lp_buf_text(&o->partition));
+    const struct lp_output_file *f = place < o->file_count ? &o->files[o->by_partition[place]] : NULL;
+    *rows = f && !strcmp(f->partition, lp_buf_text(&o->partition)) ? f->rows : 0;
+    *quarantined = o->quarantine.rows;
+    return true;
+}
+
+enum lp_code lp_output_write_kept(struct lp_output *o, const char *partition, const struct lp_batch *b, struct lp_err *err)
+{
+    size_t index;
+    LP_TRY(find_file(o, partition, &index, err));
+    return write_rows(o, index, b, NULL, b->row_count, err);
+}
+
+enum lp_code lp_output_write_kept_bad(struct lp_output *o, const char *lines, size_t len, uint64_t rows, struct lp_err *err)
+{
+    LP_TRY(begin_bad(o, err));
+    o->quarantine.rows += rows;
+    return write_bytes(o, &o->quarantine, lines, len, err);
 }
 
 static bool still_there(const struct lp_output *o, const char *key, size_t len)

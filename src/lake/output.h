@@ -66,6 +66,13 @@ enum lp_code lp_output_begin(struct lp_output *o, struct lp_store *store, const 
 /* The batch is judged: rows with failures are bad. */
 enum lp_code lp_output_write(struct lp_output *o, const struct lp_batch *b, const struct lp_item *item,
                              const struct lp_bindings *bind, struct lp_err *err) LP_CHECKED;
+/* How many rows stand already in the file that an item's rows go to, and in quarantine; false where rows choose their files. */
+bool lp_output_place(struct lp_output *o, const struct lp_bindings *bind, uint64_t *rows, uint64_t *quarantined);
+/* What an earlier run of the slot wrote and is to stay: good rows of a partition, lines of quarantine. */
+enum lp_code lp_output_write_kept(struct lp_output *o, const char *partition, const struct lp_batch *b,
+                                  struct lp_err *err) LP_CHECKED;
+enum lp_code lp_output_write_kept_bad(struct lp_output *o, const char *lines, size_t len, uint64_t rows,
+                                      struct lp_err *err) LP_CHECKED;
 enum lp_code lp_output_publish(struct lp_output *o, const struct lp_earlier *before, struct lp_err *err) LP_CHECKED;
 /* Only what was quarantined: for a run whose rows were refused. */
 enum lp_code lp_output_publish_quarantine(struct lp_output *o, const struct lp_earlier *before,

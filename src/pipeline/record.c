@@ -44,7 +44,9 @@ enum lp_code lp_record_add_failure(struct lp_record *r, const char *item_json, c
         r->failures = list;
     }
     struct lp_record_failure *f = &r->failures[r->failure_count++];
-    *f = (struct lp_record_failure){item_json ? strdup(item_json) : NULL, label ? strdup(label) : NULL, strdup(error)};
+    *f = (struct lp_record_failure){.item = item_json ? strdup(item_json) : NULL,
+                                    .label = label ? strdup(label) : NULL,
+                                    .error = strdup(error)};
     return (item_json && !f->item) || (label && !f->label) || !f->error ? lp_nomem(err) : LP_OK;
 }
 
@@ -100,9 +102,24 @@ static void put_failures(struct lp_json_writer *w, const struct lp_record *r)
         lp_buf_puts(w->out, f->item ? f->item : "null");
         w->more = true;
         lp_json_text(w, "error", f->error);
+        if (f->placed) {
+            lp_json_open(w, "before", '{');
+            lp_json_int(w, "rows", (int64_t)f->rows_before);
+            lp_json_int(w, "quarantined", (int64_t)f->quarantined_before);
+            lp_json_close(w, '}');
+        }
         lp_json_close(w, '}');
     }
     lp_json_close(w, ']');
+}
+
+static void put_retry(struct lp_json_writer *w, const struct lp_record *r)
+{
+    if (!r->retries) return;
+    lp_json_open(w, "retry", '{');
+    lp_json_text(w, "of", *r->retry_of ? r->retry_of : NULL);
+    lp_json_bool(w, "whole", r->retried_whole);
+    lp_json_close(w, '}');
 }
 
 static void put_requests(struct lp_json_writer *w, const struct lp_fetch_stats *s)
@@ -164,6 +181,7 @@ void lp_record_put_json(const struct lp_record *r, struct lp_buf *out)
     lp_json_text(&w, "pipeline", r->pipeline);
     lp_json_text(&w, "run_id", r->run_id);
     put_time(&w, "slot", r->slot_us);
+    put_retry(&w, r);
     lp_json_text(&w, "status", lp_run_status_name(r->status));
     put_time(&w, "started_at", r->started_us);
     put_time(&w, "finished_at", r->finished_us);

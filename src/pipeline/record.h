@@ -22,6 +22,8 @@ struct lp_record_failure {
     char *item;  /* JSON object, or NULL when the run as a whole failed */
     char *label; /* for people */
     char *error;
+    bool placed; /* the rows that stood before it are known: in its file, and in quarantine */
+    uint64_t rows_before, quarantined_before;
 };
 struct lp_record_file {
     char *url;
@@ -31,6 +33,8 @@ struct lp_record_file {
 struct lp_record {
     const char *pipeline;
     char run_id[64];
+    bool retries, retried_whole; /* the failed items of an earlier run were asked again, or all of them */
+    char retry_of[64];           /* that run; "": it is not known */
     enum lp_run_status status;
     int64_t slot_us, started_us, finished_us, duration_ms;
     struct lp_fetch_stats requests;

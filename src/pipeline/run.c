@@ -3,6 +3,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "lake/catalog.h"
+#include "pipeline/again.h"
 #include "pipeline/tell.h"
 #include "source/extract.h"
 
@@ -28,6 +29,8 @@ struct work {
     bool recorded;           /* what is published is named by the record */
     struct lp_err lock_lost; /* while replies were waited for */
     struct lp_history history;
+    struct lp_again *again; /* what the slot's last run left to do; NULL: everything */
+    bool publishes;         /* from here on the slot is not as it was */
 };
 
 void lp_run_bind(const struct lp_pipeline *p, int64_t slot_us, const char *run_id, struct lp_bindings *b,
@@ -81,6 +84,15 @@ static void say(void *who, const char *line)
     if (watch->say) watch->say(watch->who, line);
 }
 
+static enum lp_code begin_judge(struct work *w, struct lp_err *err)
+{
+    struct lp_pipeline *p = w->pipeline;
+    if (w->judge.quality) return LP_OK; /* it has seen the rows that stand */
+    LP_TRY(lp_judge_init(&w->judge, &p->quality, &p->checks, &p->columns, err));
+    if (lp_catalog_in_glue_as_csv(&p->sink)) lp_judge_require_one_line(&w->judge);
+    return LP_OK;
+}
+
 static enum lp_code plan(struct work *w, uint64_t most_items, struct lp_err *err)
 {
     const struct lp_run_options *o = w->options;
@@ -93,26 +105,32 @@ static enum lp_code plan(struct work *w, uint64_t most_items, struct lp_err *err
                                  .shards = o->shards,
                                  .most_items = most_items,
                                  .http = o->http,
+                                 .wants = w->again ? lp_again_wants : NULL,
+                                 .who_wants = w->again,
                                  .watch = {.tick = tick, .say = o->watch.say ? say : NULL, .who = w}};
     if (!o->replay_folder) LP_TRY(lp_source_load_secret(&p->source, o->aws, p->folder, err));
     if (o->count_items) LP_TRY(lp_items_count(&p->source.each, o->shard, o->shards, &f.expected, err));
-    LP_TRY(lp_judge_init(&w->judge, &p->quality, &p->checks, &p->columns, err));
-    if (lp_catalog_in_glue_as_csv(&p->sink)) lp_judge_require_one_line(&w->judge);
+    if (o->count_items && w->again) f.expected = w->again->item_count;
+    LP_TRY(begin_judge(w, err));
     LP_TRY(lp_batch_init(&w->batch, &p->columns, 1, err));
     return lp_fetch_new(&p->source, &f, &w->fetch, err);
 }
 
-static enum lp_code note_failed_item(struct work *w, const struct lp_item *item, const char *error, struct lp_err *err)
+static enum lp_code note_failed_item(struct work *w, const struct lp_reply *reply, const char *error, struct lp_err *err)
 {
     LP_AUTO(lp_buf) json = {0}, label = {0};
     if (w->rec->failure_count == LP_RECORD_FAILURES) return LP_OK;
-    lp_item_put_json(&w->pipeline->source.each, item, &json);
-    lp_item_put_label(item, &label);
+    lp_item_put_json(&w->pipeline->source.each, reply->item, &json);
+    lp_item_put_label(reply->item, &label);
     LP_TRY(lp_buf_code(&json, "an item", err));
     /* All are counted; those that would make the record too large are not listed. */
     w->failure_bytes += json.len + strlen(error);
     if (w->failure_bytes > LP_RECORD_FAILURE_BYTES) return LP_OK;
-    return lp_record_add_failure(w->rec, lp_buf_text(&json), lp_buf_text(&label), error, err);
+    LP_TRY(lp_record_add_failure(w->rec, lp_buf_text(&json), lp_buf_text(&label), error, err));
+    /* Its rows belong here, should a retry bring them. */
+    struct lp_record_failure *f = &w->rec->failures[w->rec->failure_count - 1];
+    f->placed = w->writes && lp_output_place(&w->output, &reply->bindings, &f->rows_before, &f->quarantined_before);
+    return LP_OK;
 }
 
 /* A reply's rows, batch by batch: checked and written. */
@@ -124,7 +142,7 @@ static enum lp_code take_rows(struct work *w, const struct lp_reply *reply, stru
     enum lp_code code = lp_extract_begin(&rows, &w->pipeline->source, reply, &local);
     if (code) {
         lp_fetch_disown(w->fetch);
-        return code == LP_DATA ? note_failed_item(w, reply->item, local.text, err)
+        return code == LP_DATA ? note_failed_item(w, reply, local.text, err)
                                : lp_fail(err, code, "%s", local.text);
     }
     for (;;) {
@@ -143,8 +161,9 @@ static enum lp_code take_replies(struct work *w, struct lp_err *err)
     bool more = true;
     for (;;) {
         LP_TRY(lp_fetch_next(w->fetch, &reply, &more, err));
-        if (!more) return LP_OK;
-        LP_TRY(reply.ok ? take_rows(w, &reply, err) : note_failed_item(w, reply.item, reply.error, err));
+        if (!more) return w->again ? lp_again_copy_rest(w->again, &w->output, err) : LP_OK;
+        if (w->again) LP_TRY(lp_again_copy_before(w->again, &w->output, &reply.bindings, err));
+        LP_TRY(reply.ok ? take_rows(w, &reply, err) : note_failed_item(w, &reply, reply.error, err));
         if (w->lock_lost.code) return lp_fail(err, w->lock_lost.code, "%s", w->lock_lost.text);
         LP_TRY(lp_cancel_check(err));
     }
@@ -154,6 +173,12 @@ static void count(struct work *w)
 {
     struct lp_record *rec = w->rec;
     if (w->fetch) rec->requests = *lp_fetch_stats(w->fetch);
+    if (w->fetch && w->again) { /* the others were answered before */
+        rec->requests.total = w->again->before.total;
+        rec->requests.ok += w->again->before.ok;
+        rec->requests.retried += w->again->before.retried;
+        rec->requests.waited_ms += w->again->before.waited_ms;
+    }
     rec->rows.read = w->judge.rows_read;
     rec->rows.quarantined = w->judge.rows_bad;
     if (w->judge.quality) lp_judge_rules(&w->judge, &rec->checks_passed, &rec->checks_failed);
@@ -181,6 +206,7 @@ static enum lp_code gate(struct work *w, struct lp_err *err)
     LP_TRY(require_answers(w->rec, err));
     enum lp_code code = lp_quality_gate(&w->judge, err);
     if (code != LP_GATE || !w->writes) return code;
+    w->publishes = true;
     struct lp_err local;
     /* The rows are refused, the reasons are kept. */
     if (lp_output_publish_quarantine(&w->output, &w->earlier, &local)) return lp_fail(err, local.code, "%s", local.text);
@@ -193,6 +219,7 @@ static enum lp_code publish(struct work *w, struct lp_err *err)
     LP_TRY(lp_cancel_check(err));
     LP_TRY(w->lock->ops->renew(w->lock, err));
     /* Where the rows choose their files, another run may choose others: see lp_record_put_intent. */
+    w->publishes = true;
     w->intent = !lp_sink_one_partition(&p->sink);
     if (w->intent) LP_TRY(lp_record_put_intent(w->store, &w->layout, &w->output, lp_buf_text(&w->earlier.keys), err));
     LP_TRY(lp_output_publish(&w->output, &w->earlier, err)); /* data, then quarantine */
@@ -312,6 +339,7 @@ static bool leaves_work(const struct work *w)
 
 static void release(struct work *w)
 {
+    if (w->again) lp_again_release(w->again);
     if (w->lock) w->lock->unfinished = leaves_work(w);
     lp_fetch_free(w->fetch);
     lp_output_release(&w->output);
@@ -323,19 +351,71 @@ static void release(struct work *w)
     lp_store_free(w->store);
 }
 
+/* Takes the slot, and what an earlier run left of it. */
+static enum lp_code take_slot(struct work *w, struct lp_err *err)
+{
+    begin_record(w);
+    LP_TRY(lock_slot(w, err));
+    /* Before anything that may fail: the record of a failed run takes the place of the one that names these files. */
+    return lp_record_read_earlier(w->store, &w->layout, w->lock->orderly, &w->earlier, err);
+}
+
 enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struct lp_record *rec, struct lp_err *err)
 {
     struct work w = {.pipeline = p, .options = o, .rec = rec, .writes = true};
     struct lp_err local;
     if (!err) err = &local;
-    begin_record(&w);
-    enum lp_code code = lock_slot(&w, err);
-    /* Before anything that may fail: the record of a failed run takes the place of the one that names these files. */
-    if (!code) code = lp_record_read_earlier(w.store, &w.layout, w.lock->orderly, &w.earlier, err);
+    enum lp_code code = take_slot(&w, err);
     if (!code && o->unless_done && w.earlier.written)
         code = lp_fail(err, LP_LOCKED, "slot %s of %s was written already", w.slot_text, p->name);
     if (!code) code = conclude(&w, flow(&w, err), err);
     else code = tell_without_record(&w, code, err);
+    release(&w);
+    return code;
+}
+
+/* Reads what is to be done again; without failed items that could be asked by themselves w->again is NULL. */
+static enum lp_code take_up(struct work *w, struct lp_again *again, struct lp_retry *how, struct lp_err *err)
+{
+    LP_TRY(begin_judge(w, err));
+    LP_TRY(lp_again_read(again, &w->bindings, &w->judge, err));
+    how->kind = again->nothing ? LP_RETRY_NOTHING : again->whole ? LP_RETRY_WHOLE : LP_RETRY_ITEMS;
+    how->items = again->item_count;
+    snprintf(how->reason, sizeof how->reason, "%s", again->reason);
+    snprintf(w->rec->retry_of, sizeof w->rec->retry_of, "%s", again->run_id);
+    w->rec->retries = true;
+    w->rec->retried_whole = again->whole;
+    if (again->nothing) {
+        lp_json_put_value(&how->found, again->record);
+        return lp_buf_code(&how->found, "the run record", err);
+    }
+    if (again->whole) lp_judge_release(&w->judge);
+    else w->again = again;
+    return LP_OK;
+}
+
+/* What failed before anything was published leaves the slot and its record as they were. */
+static enum lp_code conclude_retry(struct work *w, enum lp_code code, struct lp_err *err)
+{
+    bool untouched = code && w->again && !w->publishes;
+    return untouched ? tell_without_record(w, code, err) : conclude(w, code, err);
+}
+
+enum lp_code lp_retry(struct lp_pipeline *p, const struct lp_run_options *o, struct lp_record *rec, struct lp_retry *how,
+                      struct lp_err *err)
+{
+    struct work w = {.pipeline = p, .options = o, .rec = rec, .writes = true};
+    struct lp_again again = {.pipeline = p, .layout = &w.layout};
+    struct lp_err local;
+    if (!err) err = &local;
+    *how = (struct lp_retry){0};
+    enum lp_code code = take_slot(&w, err);
+    again.store = w.store;
+    if (!code) code = take_up(&w, &again, how, err);
+    bool runs = !code && how->kind != LP_RETRY_NOTHING;
+    if (runs) code = conclude_retry(&w, flow(&w, err), err);
+    else if (code) finish_record(rec);
+    if (!w.again) lp_again_release(&again);
     release(&w);
     return code;
 }

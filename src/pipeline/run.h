@@ -34,7 +34,21 @@ struct lp_run_options {
 enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struct lp_record *rec,
                     struct lp_err *err) LP_CHECKED;
 
-/* The same without a lake: at most n items are fetched, judged and shown. */
+/* How a slot was retried. */
+enum lp_retry_kind { LP_RETRY_NOTHING, LP_RETRY_ITEMS, LP_RETRY_WHOLE };
+struct lp_retry {
+    enum lp_retry_kind kind;
+    char reason[400];    /* why whole */
+    uint64_t items;      /* that had failed */
+    struct lp_buf found; /* with LP_RETRY_NOTHING the record as it is; the caller's to release */
+};
+/* The items that failed in the slot's last run are asked again and their rows put among those that stand, so that the slot is as
+ * if one run had brought them all. Where that cannot be (pipeline/again.h) the whole slot is run. When it fails before anything
+ * was published the slot and its record stay as they were. LP_NOTFOUND: the slot has no record; LP_USAGE: it was run in shards. */
+enum lp_code lp_retry(struct lp_pipeline *p, const struct lp_run_options *o, struct lp_record *rec, struct lp_retry *how,
+                      struct lp_err *err) LP_CHECKED;
+
+/* The same as lp_run without a lake: at most n items are fetched, judged and shown. */
 enum lp_code lp_preview(struct lp_pipeline *p, const struct lp_run_options *o, uint64_t n, struct lp_record *rec,
                         struct lp_err *err) LP_CHECKED;
 

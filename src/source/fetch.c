@@ -359,7 +359,12 @@ static enum lp_code ready_item(struct lp_fetch *f, struct lp_err *err)
     size_t index = (f->head + f->count) % f->window_size;
     bool more = !f->options.most_items || f->stats.total < f->options.most_items;
     if (index >= f->used) f->used = index + 1;
-    if (more) LP_TRY(lp_items_next(&f->items, &f->window[index].item, &more, err));
+    for (bool wanted = false; more && !wanted;) {
+        struct lp_item *item = &f->window[index].item;
+        LP_TRY(lp_items_next(&f->items, item, &more, err));
+        wanted = !f->options.wants || (more && f->options.wants(f->options.who_wants, item));
+        if (!wanted && item->index % 1024 == 0) LP_TRY(lp_cancel_check(err));
+    }
     f->items_over = !more;
     f->item_ready = more;
     return LP_OK;

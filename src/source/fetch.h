@@ -42,6 +42,9 @@ struct lp_fetch_options {
     uint64_t shard, shards;
     uint64_t most_items; /* 0: all */
     uint64_t expected;   /* items in all, for the watch; 0: not counted */
+    /* Which items are asked for, called once for each in their order; NULL: all. */
+    bool (*wants)(void *who_wants, const struct lp_item *item);
+    void *who_wants;
     struct lp_fetch_watch watch;
     /* Connections kept from one fetch of this source to the next: made when *http is NULL, the caller's to free afterwards;
      * NULL again where requests were cut off. http NULL: none are kept. */

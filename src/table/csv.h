@@ -39,6 +39,9 @@ struct lp_csv_reader {
 };
 /* Reads the header. */
 enum lp_code lp_csv_open(struct lp_csv_reader *r, const char *path, struct lp_err *err) LP_CHECKED;
+/* The same of bytes in memory, which are borrowed until release; name stands in messages. */
+enum lp_code lp_csv_open_bytes(struct lp_csv_reader *r, const void *bytes, size_t len, const char *name,
+                               struct lp_err *err) LP_CHECKED;
 /* *more is false at the end of the file. */
 enum lp_code lp_csv_next(struct lp_csv_reader *r, bool *more, struct lp_err *err) LP_CHECKED;
 void lp_csv_reader_release(struct lp_csv_reader *r);

@@ -1,5 +1,6 @@
 #include "table/csv.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 /* Reads one record into r->record, quotes and all, up to the line end that is outside quotes. */
@@ -83,13 +84,11 @@ static enum lp_code keep_header(struct lp_csv_reader *r, size_t count, struct lp
     return LP_OK;
 }
 
-enum lp_code lp_csv_open(struct lp_csv_reader *r, const char *path, struct lp_err *err)
+/* r->file is open, or NULL with what went wrong in errno. */
+static enum lp_code begin(struct lp_csv_reader *r, const char *path, struct lp_err *err)
 {
     bool more = false;
     size_t count = 0;
-    *r = (struct lp_csv_reader){.next_line = 1};
-    r->record.max_bytes = LP_CSV_MAX_RECORD_BYTES;
-    r->file = fopen(path, "re");
     if (!r->file) return lp_fail_errno(err, "%s", path);
     r->path = strdup(path);
     r->fields = calloc(LP_CSV_MAX_FIELDS, sizeof *r->fields);
@@ -103,6 +102,20 @@ enum lp_code lp_csv_open(struct lp_csv_reader *r, const char *path, struct lp_er
     if (!code) code = keep_header(r, count, err);
     if (code) lp_csv_reader_release(r);
     return code;
+}
+
+enum lp_code lp_csv_open(struct lp_csv_reader *r, const char *path, struct lp_err *err)
+{
+    *r = (struct lp_csv_reader){.next_line = 1, .record.max_bytes = LP_CSV_MAX_RECORD_BYTES, .file = fopen(path, "re")};
+    return begin(r, path, err);
+}
+
+enum lp_code lp_csv_open_bytes(struct lp_csv_reader *r, const void *bytes, size_t len, const char *name, struct lp_err *err)
+{
+    if (!len) return lp_fail(err, LP_DATA, "%s is empty", name);
+    *r = (struct lp_csv_reader){.next_line = 1, .record.max_bytes = LP_CSV_MAX_RECORD_BYTES};
+    r->file = fmemopen((void *)(uintptr_t)bytes, len, "r");
+    return begin(r, name, err);
 }
 
 enum lp_code lp_csv_next(struct lp_csv_reader *r, bool *more, struct lp_err *err)
