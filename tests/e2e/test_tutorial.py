@@ -154,12 +154,17 @@ class Account:
         tables = {it["Name"]: self.aws.client("glue").get_tables(DatabaseName=it["Name"])["TableList"]
                   for it in self.aws.client("glue").get_databases()["DatabaseList"]}
         assert {name: [table["Name"] for table in list] for name, list in tables.items()} == {
-            "weather": ["weather"], "weather_staging": ["weather"]}
+            "weather": ["weather"], "daily_weather_staging": ["weather"]}
 
     def after_18(self):
         made = (self.folder / "stack.yaml").read_text()
         for kind in ("S3::Bucket", "SNS::Topic", "IAM::Role", "Serverless::Function", "CloudWatch::Alarm", "SQS::Queue"):
             assert f"Type: AWS::{kind}" in made, kind
+        # Beside what was made by hand: nothing in the stack has the name of something that is there.
+        databases = {it["Name"] for it in self.aws.client("glue").get_databases()["DatabaseList"]}
+        assert 'DatabaseInput: {Name: !Sub "weather_${Stage}"}' in made and not databases & {"weather_staging", "weather_production"}
+        assert "  OpenweatherApiKeyParameter:\n" in made and f"OpenweatherApiKeyParameter={PARAMETER}" in Walk(TUTORIAL).text
+        assert 'OUTPUT_FORMAT: "parquet"' in made  # so it is this file that is deployed, not that of the repository
 
     def after_19(self):
         client = self.aws.client
@@ -168,6 +173,7 @@ class Account:
                 client("ecr").describe_repositories()["repositories"], client("ssm").describe_parameters()["Parameters"],
                 client("glue").get_databases()["DatabaseList"], self.aws.buckets(), self.retention()]
         assert not any(left), left
+        assert {it.name for it in self.folder.iterdir() if not it.name.startswith("said-")} == {"build", "examples", "scripts"}
 
     # What is looked at.
 
@@ -188,6 +194,7 @@ digest=sha256:$(sha256sum manifest.json | cut -d' ' -f1)
 printf '{"schemaVersion":2,"manifests":[{"digest":"%s"}]}' "$digest" >index.json
 tar -cf lambda-pipeline-amd64.tar index.json manifest.json
 echo "build/image/lambda-pipeline-amd64.tar  4.05 MB  $digest"
+echo "build/image/lambda-pipeline-amd64.spdx.json  23 packages"
 """,
     "tools/skopeo": """case $1 in
 login) read -r password && [ -n "$password" ] ;;
@@ -288,7 +295,27 @@ def test_what_is_otherwise_on_a_real_account_is_said_where_it_matters(number):
 def test_every_command_of_the_tutorial_is_played():
     """Where a block is only shown, the one that is played stands below it."""
     text = Walk(TUTORIAL).text
-    assert text.count("```console\n") == 1 and len(Walk(TUTORIAL).steps) == text.count("```sh\n") >= 30
+    assert text.count("```console\n") == 2 and len(Walk(TUTORIAL).steps) == text.count("```sh\n") >= 30
+
+
+def test_what_the_reader_has_to_have_is_said_before_the_first_command():
+    before = Walk(TUTORIAL).text.split("```sh\n")[0]
+    for word in ("account at AWS", "scripts/deps", "make release", "awscli", "skopeo", "curl"):
+        assert word in before, word
+
+
+def test_the_path_of_the_original_is_walked_whole():
+    text = Walk(TUTORIAL).text
+    for step in ("virtual environment", "aws configure", "aws s3 mb", "docker build", "aws ecr create-repository", "scripts/push",
+                 ".github/workflows/push-to-ecr.yml", "(deploying.md)", "--cli-input-json", "update-function-configuration", "aws lambda invoke",
+                 "daily-weather-staging", "aws events put-rule", "aws lambda add-permission", "aws events put-targets",
+                 "aws sns create-topic", "aws sns subscribe", "aws glue", "--athena"):
+        assert step in text, step
+
+
+def test_nothing_is_asked_of_the_command_line_that_debians_does_not_know():
+    """Its version 2.9.19 was made before LoggingConfig."""
+    assert "LoggingConfig" not in Walk(TUTORIAL).text
 
 
 # What the test of a story rests on.
