@@ -2,7 +2,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "source/each.h"
+#include "cli/shard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,8 @@ const struct lp_command lp_commands[] = {
      1, lp_cmd_preview},
     {"run", "FILE", "fetch, convert, check and keep: the main job",
      "Runs the pipeline for one slot. The same slot again replaces what it wrote before; a run that is stopped or fails "
-     "leaves the lake as it was.",
+     "leaves the lake as it was. --shard auto/N, in an Indexed Job of Kubernetes or an array job of AWS Batch, takes the shard of "
+     "the job's own index (JOB_COMPLETION_INDEX, AWS_BATCH_JOB_ARRAY_INDEX, which count from 0); `merge` is for afterwards.",
      LP_CMD_RUN, 1, 1, lp_cmd_run},
     {"query", "[SQL] [FILE…]", "ask the lake in SQL",
      "Asks the tables of a lake: the one of the pipeline files, of --to, or ./lake. DuckDB's shell answers: as a table on a "
@@ -79,7 +80,8 @@ const struct lp_command lp_commands[] = {
      "Serves events of AWS Lambda: weather is weather.yaml in LAMBDA_TASK_ROOT, else in the working folder. An event may say "
      "slot and shard; nothing, null and {} mean now; a scheduled event of EventBridge means its time. The answer is the run "
      "record, or an error with the record in it. Started by Lambda the program does this without being told the command. Where there is no "
-     "Lambda (AWS_LAMBDA_RUNTIME_API) it serves the local URL like invoke.",
+     "Lambda (AWS_LAMBDA_RUNTIME_API) it serves the local URL like invoke, and the name of another command instead of HANDLER is that "
+     "command, so that an image that begins with this one can do everything: docker run IMAGE serve FOLDER.",
      LP_CMD_LAMBDA, 0, 1, lp_cmd_lambda},
     {"help", "[COMMAND|TOPIC]", "explain a command; topics: pipeline-file, man, bash, zsh, fish",
      "Without a word, lists the commands. `help pipeline-file` is the reference of the file; `help man`, `help bash`, `help "
@@ -125,8 +127,7 @@ static enum lp_code set_at_once(struct lp_cli *c, const char *text, struct lp_er
 
 static enum lp_code set_shard(struct lp_cli *c, const char *text, struct lp_err *err)
 {
-    if (lp_shard_parse(text, &c->shard, &c->shards)) return LP_OK;
-    return lp_fail(err, LP_USAGE, "--shard %.40s is no share; write I/N with I from 1 to N, like 3/16", text);
+    return lp_cli_shard(text, &c->shard, &c->shards, err);
 }
 
 static enum lp_code set_shards(struct lp_cli *c, const char *text, struct lp_err *err)
@@ -296,7 +297,7 @@ const struct lp_option lp_options[] = {
     {"output", 0, "PLACE", "where Athena puts answers: s3://bucket/prefix/; the workgroup's place when left out", LP_CMD_QUERY,
      set_output},
     {"format", 0, "FORM", "the answer's form: table, csv or json", LP_CMD_QUERY, set_format},
-    {"shard", 0, "I/N", "take only every N-th item, beginning with the I-th, into files of its own",
+    {"shard", 0, "I/N", "every N-th item from the I-th on, into files of its own; auto/N: the job's index says which",
      LP_CMD_PLAN | LP_CMD_RUN, set_shard},
     {"shard", 0, "I/N", "of a slot that was run in shards, which one", LP_CMD_RETRY, set_shard},
     {"shards", 0, "N", "of how many shards a slot is; the template then runs them side by side, by a state machine",
@@ -385,33 +386,53 @@ static enum lp_code take_option(struct lp_cli *c, bool *given, const char *word,
     return o->set(c, equals ? equals + 1 : next, err);
 }
 
+static const struct lp_command *command_of(const char *name)
+{
+    for (size_t i = 0; i < lp_command_count; i++)
+        if (!strcmp(name, lp_commands[i].name)) return &lp_commands[i];
+    return NULL;
+}
+
+static bool started_by_lambda(void)
+{
+    const char *api = getenv("AWS_LAMBDA_RUNTIME_API");
+    return api && *api;
+}
+
 /* Started by Lambda the program is its runtime, and what is no command is the handler's name. */
 static bool take_handler(struct lp_cli *c, const char *word)
 {
-    const char *api = getenv("AWS_LAMBDA_RUNTIME_API");
-    if (!api || !*api) return false;
-    for (size_t i = 0; i < lp_command_count; i++)
-        if (lp_commands[i].bit == LP_CMD_LAMBDA) c->command = &lp_commands[i];
+    if (!started_by_lambda()) return false;
+    c->command = command_of("lambda");
     if (word) c->words[c->word_count++] = word;
+    return true;
+}
+
+/* An image begins with `lambda` and options of it, whatever it is asked to do: a command behind these is the command. */
+static bool take_command_of_image(struct lp_cli *c, bool *given, const char *word)
+{
+    const struct lp_command *other = command_of(word);
+    if (c->command->bit != LP_CMD_LAMBDA || c->word_count || !other || started_by_lambda()) return false;
+    c->command = other;
+    memset(given, 0, lp_option_count * sizeof *given); /* other commands need not know them */
     return true;
 }
 
 static enum lp_code find_command(struct lp_cli *c, const char *word, struct lp_err *err)
 {
     const char *names[LP_COUNT(lp_commands)], *near;
-    for (size_t i = 0; i < lp_command_count; i++) {
-        names[i] = lp_commands[i].name;
-        if (!strcmp(word, names[i])) c->command = &lp_commands[i];
-    }
+    for (size_t i = 0; i < lp_command_count; i++) names[i] = lp_commands[i].name;
+    c->command = command_of(word);
     if (c->command || take_handler(c, word)) return LP_OK;
     near = lp_text_nearest(word, strlen(word), names, lp_command_count);
     if (near) return lp_fail(err, LP_USAGE, "there is no command %.60s; did you mean %s?", word, near);
     return lp_fail(err, LP_USAGE, "there is no command %.60s; lambda-pipeline --help lists them", word);
 }
 
-static enum lp_code take_word(struct lp_cli *c, const char *word, struct lp_err *err)
+static enum lp_code take_word(struct lp_cli *c, bool *given, const char *word, struct lp_err *err)
 {
     if (!c->command) return find_command(c, word, err);
+    if (take_command_of_image(c, given, word)) return LP_OK;
     if (c->word_count == LP_COUNT(c->words)) return lp_fail(err, LP_USAGE, "too many words, from %.60s on", word);
     c->words[c->word_count++] = word;
     return LP_OK;
@@ -462,7 +483,7 @@ enum lp_code lp_cli_parse(struct lp_cli *c, int argc, char **argv, struct lp_err
     for (int i = 1; i < argc; i++) {
         bool used_next = false;
         if (options_over || argv[i][0] != '-' || !argv[i][1]) {
-            LP_TRY(take_word(c, argv[i], err));
+            LP_TRY(take_word(c, given, argv[i], err));
         } else if (!strcmp(argv[i], "--")) {
             options_over = true;
         } else {

@@ -299,6 +299,41 @@ def test_shards_share_the_items_and_their_files_do_not_meet(program, server):
     assert len(list((program.lake / "_runs").rglob("*.json"))) == 3
 
 
+@pytest.mark.parametrize("variable", ["JOB_COMPLETION_INDEX", "AWS_BATCH_JOB_ARRAY_INDEX"])
+def test_in_a_job_of_many_each_takes_the_shard_of_its_number(program, server, variable):
+    file = program.pipeline(server.url())
+    for index in range(3):
+        assert program.run(file, "--shard", "auto/3", env={variable: str(index)}).status == OK
+    names = sorted(path.name for path in (program.lake / "weather").rglob("*.csv"))
+    assert names == [f"{SLOT_NAME}-{shard}of3.csv" for shard in (1, 2, 3)]
+    rows = [line for path in (program.lake / "weather").rglob("*.csv") for line in path.read_text().splitlines()[1:]]
+    assert len(rows) == len(set(rows)) == 5
+    result = program.call("merge", file, "--slot", SLOT, "--shards", 3)
+    assert result.status == OK and "5 rows of 3 shards" in result.stdout
+
+
+@pytest.mark.parametrize("share, env, words", [
+    ("auto/3", {}, "neither JOB_COMPLETION_INDEX nor AWS_BATCH_JOB_ARRAY_INDEX is set"),
+    ("auto/3", {"JOB_COMPLETION_INDEX": ""}, "neither JOB_COMPLETION_INDEX nor"),
+    ("auto/3", {"JOB_COMPLETION_INDEX": "3"}, "JOB_COMPLETION_INDEX is 3, and counts from 0, so the last shard is 2; let the job have 3 completions"),
+    ("auto/3", {"AWS_BATCH_JOB_ARRAY_INDEX": "-1"}, 'AWS_BATCH_JOB_ARRAY_INDEX is "-1"'),
+    ("auto/3", {"JOB_COMPLETION_INDEX": "two"}, 'JOB_COMPLETION_INDEX is "two"'),
+    ("auto/0", {"JOB_COMPLETION_INDEX": "0"}, "write auto/N"), ("auto/", {"JOB_COMPLETION_INDEX": "0"}, "write auto/N"),
+    ("auto/99999999", {"JOB_COMPLETION_INDEX": "0"}, "write auto/N"), ("auto", {"JOB_COMPLETION_INDEX": "0"}, "write I/N")])
+def test_a_shard_that_cannot_be_known_exits_2_and_says_why(program, server, share, env, words):
+    result = program.run(program.pipeline(server.url()), "--shard", share, env=env)
+    assert result.status == USAGE and words in result.stderr and not program.lake.exists()
+
+
+def test_behind_an_images_entry_point_a_command_is_that_command_but_not_for_lambda(program, server):
+    file = program.pipeline(server.url())
+    image = ("lambda", "--host", "0.0.0.0")
+    assert program.call(*image, "run", file, "--slot", SLOT).status == OK and program.has_record()
+    assert program.call(*image, "run", file, "--host", "0.0.0.0").status == USAGE
+    pipeline = program.call(*image, "run", env={"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"})
+    assert 'no pipeline "run"' in pipeline.stdout + pipeline.stderr
+
+
 @pytest.mark.parametrize("words", [["--help"], ["help"], ["-h"], ["help", "run"], ["run", "--help"], ["help", "check"],
                                    ["help", "plan"], ["help", "preview"], ["help", "help"], ["--version"], ["-V"]])
 def test_help_goes_to_standard_output_and_exits_0(run, words):
