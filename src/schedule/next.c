@@ -117,10 +117,12 @@ static int64_t floor_of(int64_t value, int64_t unit)
 
 bool lp_expression_next(const struct lp_expression *e, const struct lp_zone *z, int64_t after_us, int64_t *next_us)
 {
+    static const int64_t end_us = INT64_C(7258118400) * SECOND_US; /* of LP_YEAR_LAST */
     int64_t after = floor_of(after_us, SECOND_US), utc, resumes = INT64_MAX;
+    if (after_us > end_us + 2 * LP_DAY_US) return false; /* in no zone it is still that year */
     if (e->kind == LP_EXPRESSION_RATE) {
         *next_us = (floor_of(after_us, e->period_us) + 1) * e->period_us;
-        return true;
+        return *next_us < end_us;
     }
     if (e->kind == LP_EXPRESSION_AT) {
         if (!lp_zone_resolve(z, e->at_local, &utc, &resumes) || utc <= after) return false;

@@ -11,7 +11,10 @@
 #define ZONE_BYTES ((size_t)256 << 10)
 #define DAY        INT64_C(86400)
 /* Further apart no local time and its instant are. */
-#define REACH (2 * DAY)
+#define REACH         (2 * DAY)
+#define OFFSET_MOST   (26 * INT64_C(3600))
+#define INSTANT_LEAST (-(INT64_C(1) << 40)) /* some 35,000 years: what lies beyond is not looked at */
+#define INSTANT_MOST  (INT64_C(1) << 40)
 
 void lp_zone_release(struct lp_zone *z)
 {
@@ -103,11 +106,17 @@ static bool take_change(const char **at, struct change *c)
     return take_time(at, &c->time);
 }
 
+static bool is_offset(int64_t seconds)
+{
+    return seconds >= -OFFSET_MOST && seconds <= OFFSET_MOST;
+}
+
 static bool read_rule(const char *text, struct rule *r)
 {
     *r = (struct rule){0};
     if (!take_name(&text) || !take_time(&text, &r->standard)) return false;
     r->standard = -r->standard;
+    if (!is_offset(r->standard)) return false;
     r->summer = r->standard + 3600;
     if (!*text) return true;
     r->has_summer = true;
@@ -116,7 +125,7 @@ static bool read_rule(const char *text, struct rule *r)
         if (!take_time(&text, &r->summer)) return false;
         r->summer = -r->summer;
     }
-    return take_change(&text, &r->begin) && take_change(&text, &r->end) && !*text;
+    return is_offset(r->summer) && take_change(&text, &r->begin) && take_change(&text, &r->end) && !*text;
 }
 
 /* Local seconds of a change, in the clock that holds before it. */
@@ -140,7 +149,8 @@ static bool follow_rule(struct lp_zone *z, const struct rule *r)
 {
     int64_t last = z->count ? z->list[z->count - 1].from : INT64_MIN;
     int64_t from = last == INT64_MIN ? 1970 : lp_civil_of((last < 0 ? 0 : last) * 1000000).year;
-    if (!r->has_summer) return add(z, last == INT64_MIN ? last : last + 1, r->standard);
+    if (!r->has_summer && last == INT64_MIN) return z->list[0].offset = (int32_t)r->standard, true;
+    if (!r->has_summer) return add(z, last + 1, r->standard);
     for (int64_t year = from; year <= LP_ZONE_LAST_YEAR; year++) {
         int64_t begin = change_in(&r->begin, year) - r->standard, end = change_in(&r->end, year) - r->summer;
         bool north = begin < end;
@@ -168,8 +178,9 @@ static size_t body_bytes(const struct counts *c, size_t time_bytes)
 
 static bool read_counts(const struct lp_buf *file, size_t at, struct counts *c)
 {
+    if (at > file->len || file->len - at < 44) return false;
     const unsigned char *d = (const unsigned char *)file->data + at;
-    if (at > file->len || file->len - at < 44 || memcmp(d, "TZif", 4) != 0) return false;
+    if (memcmp(d, "TZif", 4) != 0) return false;
     size_t *const fields[] = {&c->utc, &c->standard, &c->leap, &c->times, &c->types, &c->letters};
     for (size_t i = 0; i < LP_COUNT(fields); i++) {
         int64_t n = big_endian(d + 20 + 4 * i, 4);
@@ -194,12 +205,14 @@ static bool read_file(struct lp_zone *z, const struct lp_buf *file, enum lp_code
     const unsigned char *times = (const unsigned char *)file->data + at + 44;
     if (file->len - at - 44 < body_bytes(&c, width)) return false;
     const unsigned char *indices = times + c.times * width, *types = indices + c.times;
+    if (!is_offset(big_endian(types, 4))) return false;
     *code = LP_NOMEM;
     if (!add(z, INT64_MIN, big_endian(types, 4))) return false;
     for (size_t i = 0; i < c.times; i++) {
         int64_t offset = indices[i] < c.types ? big_endian(types + (size_t)6 * indices[i], 4) : INT32_MAX;
-        if (offset < -93600 || offset > 93600) return *code = LP_CONFIG, false;
-        if (!add(z, big_endian(times + i * width, width), offset)) return false;
+        int64_t from = big_endian(times + i * width, width);
+        if (!is_offset(offset)) return *code = LP_CONFIG, false;
+        if (from >= INSTANT_LEAST && from <= INSTANT_MOST && !add(z, from, offset)) return false;
     }
     *code = LP_CONFIG;
     char *footer = file->data + at + 44 + body_bytes(&c, width), *end;
@@ -209,6 +222,16 @@ static bool read_file(struct lp_zone *z, const struct lp_buf *file, enum lp_code
     if (!read_rule(footer + 1, &rule)) return false;
     *code = LP_NOMEM;
     return follow_rule(z, &rule);
+}
+
+enum lp_code lp_zone_read(struct lp_zone *z, struct lp_buf *file, const char *path, struct lp_err *err)
+{
+    enum lp_code code = LP_CONFIG;
+    *z = (struct lp_zone){0};
+    if (read_file(z, file, &code)) return LP_OK;
+    lp_zone_release(z);
+    if (code == LP_NOMEM) return lp_nomem(err);
+    return lp_fail(err, LP_CONFIG, "%s is no time zone that can be read; install the package tzdata anew", path);
 }
 
 static bool is_name(const char *name)
@@ -237,11 +260,7 @@ enum lp_code lp_zone_open(struct lp_zone *z, const char *name, struct lp_err *er
                                  : "time zone \"%.60s\": this machine has no time zones; install its package tzdata",
                        name);
     }
-    code = LP_CONFIG;
-    if (read_file(z, &file, &code)) return LP_OK;
-    lp_zone_release(z);
-    if (code == LP_NOMEM) return lp_nomem(err);
-    return lp_fail(err, LP_CONFIG, "%s is no time zone that can be read; install the package tzdata anew", path);
+    return lp_zone_read(z, &file, path, err);
 }
 
 /* The stretch that an instant lies in. */

@@ -10,7 +10,7 @@
 #ifndef LP_SCHEDULE_ZONE_H
 #define LP_SCHEDULE_ZONE_H
 
-#include "base/error.h"
+#include "base/buf.h"
 
 #include <stdint.h>
 
@@ -26,6 +26,8 @@ struct lp_zone {
     size_t count, room;
 };
 
+/* From the bytes of a TZif file, which are changed. `path` is named in errors. */
+enum lp_code lp_zone_read(struct lp_zone *z, struct lp_buf *file, const char *path, struct lp_err *err) LP_CHECKED;
 enum lp_code lp_zone_open(struct lp_zone *z, const char *name, struct lp_err *err) LP_CHECKED;
 void lp_zone_release(struct lp_zone *z);
 int64_t lp_zone_offset(const struct lp_zone *z, int64_t utc);
