@@ -16,13 +16,48 @@ static void put_retry(struct lp_buf *out, const char *indent)
                   indent, indent, indent, indent, indent);
 }
 
-static void put_states(struct lp_buf *out, unsigned long long shards, int timeout_s)
+/* Which slot is meant: nothing is guessed, so that a misspelt word does not mean now. */
+static void put_time(struct lp_buf *out)
 {
-    lp_buf_printf(
+    lp_buf_puts(
         out,
         "      Definition:\n"
-        "        StartAt: Shares\n"
+        "        StartAt: Input\n"
         "        States:\n"
+        "          # Started on time it is told `scheduled`; by hand a `slot`, or nothing ({}), which means now.\n"
+        "          Input:\n"
+        "            Type: Pass\n"
+        "            Parameters: {given.$: $, text.$: States.JsonToString($)}\n"
+        "            Next: Which\n"
+        "          Which:\n"
+        "            Type: Choice\n"
+        "            Choices:\n"
+        "              - {Variable: $.given.scheduled, IsPresent: true, Next: Scheduled}\n"
+        "              - {Variable: $.given.slot, IsPresent: true, Next: Slot}\n"
+        "              - {Variable: $.text, StringEquals: \"{}\", Next: Now}\n"
+        "            Default: Unclear\n"
+        "          Scheduled: {Type: Pass, Parameters: {scheduled.$: $.given.scheduled}, Next: Shares}\n"
+        "          Slot: {Type: Pass, Parameters: {scheduled.$: $.given.slot}, Next: Shares}\n"
+        "          # The minute in which it was started, as a call of the function with {} means.\n"
+        "          Now:\n"
+        "            Type: Pass\n"
+        "            Parameters:\n"
+        "              scheduled.$: >-\n"
+        "                States.Format('{}:{}:00Z', States.ArrayGetItem(States.StringSplit($$.Execution.StartTime, ':'), 0),\n"
+        "                States.ArrayGetItem(States.StringSplit($$.Execution.StartTime, ':'), 1))\n"
+        "            Next: Shares\n"
+        "          Unclear:\n"
+        "            Type: Fail\n"
+        "            Error: Function.EventInvalid\n"
+        "            Cause: 'The input is neither {} nor does it say scheduled or slot; write {\"slot\": "
+        "\"2026-11-22T18:00:00Z\"}'\n");
+}
+
+static void put_states(struct lp_buf *out, unsigned long long shards, int timeout_s)
+{
+    put_time(out);
+    lp_buf_printf(
+        out,
         "          Shares:\n"
         "            Type: Pass\n"
         "            Parameters:\n"
@@ -30,7 +65,8 @@ static void put_states(struct lp_buf *out, unsigned long long shards, int timeou
         "              shares.$: States.ArrayRange(1, %llu, 1)\n"
         "            Next: Run\n"
         "          # Each share is a call of the function, %d at once. One that fails ends neither the others nor the\n"
-        "          # whole: the record of the slot says what is missing.\n"
+        "          # whole: the record of the slot says what is missing. Their answers are dropped (OutputPath), as\n"
+        "          # together they would be more than a state can hold; each lies in the lake.\n"
         "          Run:\n"
         "            Type: Map\n"
         "            ItemsPath: $.shares\n"
@@ -47,6 +83,7 @@ static void put_states(struct lp_buf *out, unsigned long long shards, int timeou
         "                Share:\n"
         "                  Type: Task\n"
         "                  Resource: \"${Function}\"\n"
+        "                  OutputPath: null\n"
         "                  TimeoutSeconds: %d\n",
         shards, AT_ONCE, shards, AT_ONCE, timeout_s + 60);
     put_retry(out, "                  ");
@@ -54,7 +91,8 @@ static void put_states(struct lp_buf *out, unsigned long long shards, int timeou
         out,
         "                  End: true\n"
         "            Next: Merge\n"
-        "          # The records of the shares become the one of the slot; it fails where no share wrote anything.\n"
+        "          # The records of the shares become the one of the slot, which is judged as a whole, and told of once. It\n"
+        "          # fails as a run would; the record is what the machine ends with.\n"
         "          Merge:\n"
         "            Type: Task\n"
         "            Resource: \"${Function}\"\n"

@@ -103,18 +103,21 @@ static void run(struct lp_function *f, const struct lp_event *event, struct lp_r
 void lp_function_call(struct lp_function *f, const struct lp_call *call, struct lp_outcome *out)
 {
     struct lp_record rec = {0};
-    struct lp_event event;
+    struct lp_event event = {0};
     struct lp_err err = {0};
     *out = (struct lp_outcome){.body.max_bytes = LP_ANSWER_BYTES};
     lp_log_set_request(f->log, call->request_id);
     begin_time(call);
     out->code = read_event(f, call, &event, &err);
-    if (out->code) out->error_type = out->code == LP_NOMEM ? "Function.OutOfMemory" : "Function.EventInvalid";
+    bool ran = !out->code;
+    if (!ran) out->error_type = out->code == LP_NOMEM ? "Function.OutOfMemory" : "Function.EventInvalid";
     else run(f, &event, &rec, out, &err);
+    if (event.shards > 1 || event.merge)
+        out->body.max_bytes = out->error_type ? LP_STATE_ERROR_BYTES : LP_STATE_BYTES;
     lp_cancel_at(0, 0);
     lp_report_log(f, &rec, out, &err);
     lp_report_answer(&rec, call->request_id, out, &err);
-    if (f->metrics && !event.merge) lp_report_metrics(f, &rec, out);
+    if (f->metrics) lp_report_metrics(f, &rec, out, ran && event.shards > 1);
     f->warm = true;
     lp_record_release(&rec);
 }

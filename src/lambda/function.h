@@ -18,6 +18,9 @@
 #include "pipeline/definition.h"
 
 #define LP_ANSWER_BYTES ((size_t)6 << 20) /* what Lambda takes as an answer */
+/* What a state machine takes of shares and of their merging (256 KiB; of an error 32 KiB), with room for what it adds. */
+#define LP_STATE_BYTES       ((size_t)240 << 10)
+#define LP_STATE_ERROR_BYTES ((size_t)30 << 10)
 
 struct lp_function {
     struct lp_pipeline pipeline;

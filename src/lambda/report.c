@@ -8,9 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SHOWN_FAILURES    10
-#define SHORTENED_ENTRIES 100
-#define ERROR_ROOM        ((size_t)16 << 10) /* of an answer, for what stands around the record */
+#define SHOWN_FAILURES 10
+#define ERROR_ROOM     ((size_t)16 << 10) /* of an answer, for what stands around the record */
 
 /* ---- the log ---- */
 
@@ -118,7 +117,8 @@ static void put_directive(struct lp_json_writer *w, const struct metric *list, s
     lp_json_close(w, '}');
 }
 
-void lp_report_metrics(const struct lp_function *f, const struct lp_record *rec, const struct lp_outcome *o)
+void lp_report_metrics(const struct lp_function *f, const struct lp_record *rec, const struct lp_outcome *o,
+                       bool of_share)
 {
     const struct metric list[] = {{"Duration", "Milliseconds", rec->duration_ms},
                                   {"RowsWritten", "Count", (int64_t)rec->rows.written},
@@ -128,34 +128,48 @@ void lp_report_metrics(const struct lp_function *f, const struct lp_record *rec,
                                   {"FailedItems", "Count", (int64_t)rec->requests.failed},
                                   {"FailedRuns", "Count", o->error_type != NULL},
                                   {"ColdStarts", "Count", !f->warm}};
+    const struct metric *first = of_share ? &list[LP_COUNT(list) - 1] : list;
+    size_t count = of_share ? 1 : LP_COUNT(list);
     LP_AUTO(lp_buf) line = {0};
     struct lp_json_writer w = {.out = &line};
     const char *name = getenv("AWS_LAMBDA_FUNCTION_NAME");
     lp_json_open(&w, NULL, '{');
-    put_directive(&w, list, LP_COUNT(list));
+    put_directive(&w, first, count);
     lp_json_text(&w, "FunctionName", name && *name ? name : f->pipeline.name);
     lp_json_text(&w, "Pipeline", f->pipeline.name);
     lp_json_text(&w, "requestId", f->log->request_id);
-    for (size_t i = 0; i < LP_COUNT(list); i++) lp_json_int(&w, list[i].name, list[i].value);
+    for (size_t i = 0; i < count; i++) lp_json_int(&w, first[i].name, first[i].value);
     lp_json_close(&w, '}');
     lp_log_raw(f->log, &line);
 }
 
 /* ---- the answer ---- */
 
-/* The record without its last newline, so that it can stand within something. */
-static void put_record(const struct lp_record *rec, bool shortened, struct lp_buf *out)
+/* The record without its last newline, so that it can stand within something; of its lists at most so many entries. */
+static void put_record(const struct lp_record *rec, size_t entries, struct lp_buf *out)
 {
     struct lp_record some = *rec;
+    bool shortened = entries != SIZE_MAX;
     if (shortened) {
-        if (some.failure_count > SHORTENED_ENTRIES) some.failure_count = SHORTENED_ENTRIES;
-        if (some.file_count > SHORTENED_ENTRIES) some.file_count = SHORTENED_ENTRIES;
-        some.kept_keys = NULL;
+        if (some.failure_count > entries) some.failure_count = entries;
+        if (some.file_count > entries) some.file_count = entries;
+        some.kept_keys = some.share = some.refused = NULL;
     }
     lp_record_put_json(&some, out);
     if (out->failed || out->len < 2) return;
     out->len -= 2;
     lp_buf_puts(out, shortened ? ",\"shortened\":true}" : "}");
+}
+
+/* As much of the record as there is room for. */
+static void put_what_fits(const struct lp_record *rec, struct lp_buf *out)
+{
+    static const size_t entries[] = {SIZE_MAX, 100, 10, 0};
+    for (size_t i = 0; i < LP_COUNT(entries); i++) {
+        lp_buf_clear(out);
+        put_record(rec, entries[i], out);
+        if (out->failed != LP_LIMIT) return;
+    }
 }
 
 void lp_error_put_json(const char *type, const char *message, const char *request_id, const char *record,
@@ -192,14 +206,8 @@ static void put_error(const struct lp_record *rec, const char *record, const cha
 void lp_report_answer(const struct lp_record *rec, const char *request_id, struct lp_outcome *o,
                       const struct lp_err *err)
 {
-    LP_AUTO(lp_buf) record = {.max_bytes = LP_ANSWER_BYTES - ERROR_ROOM};
-    if (rec->pipeline) {
-        put_record(rec, false, &record);
-        if (record.failed == LP_LIMIT) {
-            lp_buf_clear(&record);
-            put_record(rec, true, &record);
-        }
-    }
+    LP_AUTO(lp_buf) record = {.max_bytes = o->body.max_bytes - ERROR_ROOM};
+    if (rec->pipeline) put_what_fits(rec, &record);
     if (o->error_type)
         put_error(rec, rec->pipeline && !record.failed ? lp_buf_text(&record) : NULL, request_id, o, err);
     else if (record.failed) o->body.failed = record.failed;

@@ -15,11 +15,13 @@ void lp_report_log(const struct lp_function *f, const struct lp_record *rec, con
                    const struct lp_err *err);
 
 /* One line of CloudWatch's embedded metric format, namespace lambda-pipeline, dimensions FunctionName and Pipeline: Duration
- * (milliseconds), RowsWritten, RowsQuarantined, FilesWritten, Retries, FailedItems, FailedRuns, ColdStarts. */
-void lp_report_metrics(const struct lp_function *f, const struct lp_record *rec, const struct lp_outcome *o);
+ * (milliseconds), RowsWritten, RowsQuarantined, FilesWritten, Retries, FailedItems, FailedRuns, ColdStarts. A slot counts once,
+ * when its shares are merged; of a share there is ColdStarts alone. */
+void lp_report_metrics(const struct lp_function *f, const struct lp_record *rec, const struct lp_outcome *o,
+                       bool of_share);
 
-/* The record of a run, or an error with the record in it; one that is too large for an answer is told without most of its
- * lists, and says "shortened": true. */
+/* The record of a run, or an error with the record in it; one that is too large for an answer (body.max_bytes) is told without
+ * most of its lists, and says "shortened": true. */
 void lp_report_answer(const struct lp_record *rec, const char *request_id, struct lp_outcome *o,
                       const struct lp_err *err);
 

@@ -490,6 +490,17 @@ def test_what_the_source_says_breaks_no_line_of_the_log(program, server, api):
         api.answers.clear(), api.asked_at.clear()
 
 
+def test_a_slot_in_shards_is_counted_once_when_it_is_merged(program, server, api):
+    program.pipeline(server.url())
+    events = [Event(json.dumps({"slot": SLOT, **more}).encode()) for more in ({"shard": "1/2"}, {"shard": "2/2"}, {"merge": 2})]
+    answers, result = serve(program, api, *events)
+    names = [[it["Name"] for it in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]] for line in metrics(result)]
+    assert names[:2] == [["ColdStarts"]] * 2 and [line["ColdStarts"] for line in metrics(result)] == [1, 0, 0]
+    whole = metrics(result)[2]
+    assert (whole["RowsWritten"], whole["FilesWritten"], whole["FailedRuns"]) == (5, 2, 0)
+    assert whole["Duration"] == answers[2].json()["duration_ms"]
+
+
 def test_each_call_leaves_one_line_of_metrics(program, server, api):
     server.script("Portland", behaviours.status(500), behaviours.status(404))
     program.pipeline(server.url(), quality={"min_rows": 1, "max_bad": "50%"},

@@ -1,5 +1,6 @@
 """A pipeline run in shares: `template --shards N`, its state machine taken step by step, and the record of the whole."""
 
+import datetime
 import io
 import json
 import re
@@ -9,53 +10,18 @@ import zipfile
 import boto3
 import pytest
 from moto import mock_aws
+from moto.stepfunctions.parser.asl.eval.states import ExecutionData
+from moto.stepfunctions.parser.backend import execution_worker
 
 from harness import behaviours as b
 from harness.hiding import SECRET
 from harness.iam import Judge
-from harness.runner import FAILED, OK, PARTIAL, SLOT, SLOT_NAME, USAGE
+from harness.runner import FAILED, GATE, OK, PARTIAL, SLOT, SLOT_NAME, USAGE
 from harness.stacks import IMAGE, Stack, lint, read, translate
+from harness.states import Failed, TooLarge, walk
 
 FUNCTION = "arn:aws:lambda:us-west-2:123456789012:function:sharded-staging:live"
 CITIES = ["New York", "Portland", "Chicago", "Seattle", "Dallas"]
-
-
-def value(path, state, item=None):
-    """What a field that ends in .$ means; only what the machine here says."""
-    if path == "$$.Map.Item.Value":
-        return item
-    if path.startswith("$."):
-        return state[path[2:]]
-    numbers = re.fullmatch(r"States\.ArrayRange\((\d+), (\d+), (\d+)\)", path)
-    if numbers:
-        first, last, step = map(int, numbers.groups())
-        return list(range(first, last + 1, step))
-    made = re.fullmatch(r"States\.Format\('([^']*)', (\S+)\)", path)
-    assert made, path
-    return made[1].replace("{}", str(value(made[2], state, item)))
-
-
-def fill(parameters, state, item=None):
-    return {key.removesuffix(".$"): value(it, state, item) if key.endswith(".$") else it for key, it in parameters.items()}
-
-
-def walk(machine, state, call):
-    """Amazon's States Language, as far as the machine goes: Pass, Map, Task."""
-    name = machine["StartAt"]
-    while True:
-        step = machine["States"][name]
-        given = fill(step["Parameters"], state) if "Parameters" in step else state
-        if step["Type"] == "Pass":
-            state = given
-        elif step["Type"] == "Task":
-            state = call(given)
-        else:
-            assert step["Type"] == "Map" and step["ToleratedFailurePercentage"] == 100 and step["ResultPath"] is None
-            for item in state[step["ItemsPath"][2:]]:
-                walk(step["ItemProcessor"], fill(step["ItemSelector"], state, item), call)
-        if step.get("End"):
-            return state
-        name = step["Next"]
 
 
 @pytest.fixture
@@ -87,7 +53,7 @@ def call_of(program, file):
 
 
 def test_the_machine_runs_each_share_once_and_then_writes_the_record_of_the_slot(program, server, file, machine):
-    definition = read(machine)["Resources"]["ShardedMachine"]["Properties"]["Definition"]
+    definition = definition_of(machine)
     call, answers = call_of(program, file)
     walk(definition, {"scheduled": SLOT}, call)
     assert sorted(it.city for it in server.requests) == sorted(CITIES)
@@ -104,7 +70,7 @@ def test_the_machine_runs_each_share_once_and_then_writes_the_record_of_the_slot
 def test_a_share_that_failed_leaves_a_partial_slot_that_says_what_is_missing(program, server, file, machine):
     server.script("Portland", b.status(404))
     server.script("Dallas", b.status(404))                  # both of the second share
-    definition = read(machine)["Resources"]["ShardedMachine"]["Properties"]["Definition"]
+    definition = definition_of(machine)
     call, answers = call_of(program, file)
     walk(definition, {"scheduled": SLOT}, call)
     record = program.record()
@@ -112,12 +78,71 @@ def test_a_share_that_failed_leaves_a_partial_slot_that_says_what_is_missing(pro
     assert {it["item"]["city"] for it in record["failures"] if it["item"]} == {"Portland", "Dallas"}
 
 
+def definition_of(text):
+    return read(text)["Resources"]["ShardedMachine"]["Properties"]["Definition"]
+
+
+@pytest.mark.parametrize("given, slot", [
+    ({}, "2026-11-22T18:03:00Z"), ({"slot": "2012-10-01T18:00:00Z"}, "2012-10-01T18:00:00Z"),
+    ({"scheduled": "2012-10-01T18:00:07Z"}, "2012-10-01T18:00:07Z")])
+def test_the_machine_is_started_with_a_time_or_with_nothing_which_means_now(machine, given, slot):
+    events = []
+    walk(definition_of(machine), given, lambda event: events.append(event) or {}, started="2026-11-22T18:03:59.118Z")
+    assert [it.get("shard", "merge") for it in events] == ["1/3", "2/3", "3/3", "merge"]
+    assert {it["scheduled"] for it in events} == {slot}
+
+
+@pytest.mark.parametrize("given", [{"slto": SLOT}, {"shard": "1/3"}, None, [], "now"])
+def test_an_input_that_says_no_time_never_means_now(machine, given):
+    with pytest.raises(Failed, match="neither {} nor does it say scheduled or slot"):
+        walk(definition_of(machine), given, lambda event: pytest.fail("it was called"))
+
+
+def test_a_thousand_shares_with_large_records_stay_within_what_a_state_may_hold(program, sharded):
+    definition = definition_of(program.call("template", sharded, "--shards", 1000).stdout)
+    events = []
+
+    def call(event):
+        events.append(event)
+        return {"status": "ok", "failures": ["x" * (200 << 10)]}
+    assert walk(definition, {"scheduled": SLOT}, call)["status"] == "ok" and len(events) == 1001
+    definition["States"]["Run"]["ItemProcessor"]["States"]["Share"].pop("OutputPath")
+    with pytest.raises(TooLarge, match="the result of a map"):
+        walk(definition, {"scheduled": SLOT}, call)
+
+
+@pytest.mark.parametrize("status", [404, 401], ids=["many failures", "an error"])
+def test_what_a_share_and_a_merge_answer_fits_into_a_state(program, server, status):
+    """Failures that would fill a record of several megabytes."""
+    server.default = b.status(status)
+    items = program.folder / "items.csv"
+    items.write_text("city\n" + "".join(f"place {n} {'x' * 7000}\n" for n in range(150)), encoding="utf-8")
+    server.script(f"place 2 {'x' * 7000}", b.ok())
+    file = program.pipeline(server.url(), source={"each": {"file": "items.csv"}, "on_status": {"404": "skip", "401": "stop"},
+                                                  "limit": {"at_once": 32}}, quality={"min_rows": 2})
+    for event in ({"shard": "1/2"}, {"shard": "2/2"}, {"merge": 2}):
+        result = program.call("invoke", file, "--event", json.dumps({"slot": SLOT, **event}), timeout=60)
+        answer = result.json()
+        failed = "errorType" in answer
+        assert failed == (status == 401 or "merge" in event), answer
+        assert len(result.stdout.encode()) < (32 if failed else 256) << 10
+        assert (answer["record"] if failed else answer)["pipeline"] == "weather"
+    if status == 404:
+        assert answer["errorType"] == "Function.GateRefused" and answer["record"]["shortened"]
+        assert len(program.record()["failures"]) == 150
+
+
+@pytest.mark.parametrize("given, came_of", [({"scheduled": SLOT}, "SUCCEEDED"), ({"slot": SLOT}, "SUCCEEDED"), ({}, "SUCCEEDED"),
+                                            ({"slto": SLOT}, "FAILED")], ids=["on time", "a slot", "now", "a misspelt word"])
 @pytest.mark.filterwarnings("ignore")
-def test_motos_interpreter_brings_the_machine_to_its_end(machine, monkeypatch):
+def test_motos_interpreter_brings_the_machine_to_its_end(machine, monkeypatch, given, came_of):
     """Somebody else's reading of the language; its Lambda answers with the event, so the last answer is the last event."""
+    def with_iso_time(StartTime, **more):           # moto has an object there, AWS a text
+        return ExecutionData(StartTime=StartTime.isoformat(timespec="milliseconds").replace("+00:00", "Z"), **more)
+    monkeypatch.setattr(execution_worker, "ExecutionData", with_iso_time)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "none")
-    definition = json.dumps(read(machine)["Resources"]["ShardedMachine"]["Properties"]["Definition"])
+    definition = json.dumps(definition_of(machine))
     # A number as moto's grammar knows it here, with a fraction.
     definition = definition.replace('"ToleratedFailurePercentage": 100', '"ToleratedFailurePercentage": 100.0')
     archive = io.BytesIO()
@@ -130,15 +155,18 @@ def test_motos_interpreter_brings_the_machine_to_its_end(machine, monkeypatch):
                                                     Code={"ZipFile": archive.getvalue()})["FunctionArn"]
         made = client["stepfunctions"].create_state_machine(
             name="sharded", definition=definition.replace("${Function}", function), roleArn=role)["stateMachineArn"]
-        run = client["stepfunctions"].start_execution(stateMachineArn=made, input=json.dumps({"scheduled": SLOT}))
+        run = client["stepfunctions"].start_execution(stateMachineArn=made, input=json.dumps(given))
         until = time.monotonic() + 30
         while True:
             came = client["stepfunctions"].describe_execution(executionArn=run["executionArn"])
             if came["status"] != "RUNNING" or time.monotonic() > until:
                 break
             time.sleep(0.1)
-    assert came["status"] == "SUCCEEDED", came
-    assert json.loads(came["output"]) == {"scheduled": SLOT, "merge": 3}
+        history = client["stepfunctions"].get_execution_history(executionArn=run["executionArn"])["events"][-3:]
+    assert came["status"] == came_of, str(came.get("cause")) + str(came.get("error"))
+    if came_of == "SUCCEEDED":
+        now = run["startDate"].astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:00Z")
+        assert json.loads(came["output"]) == {"scheduled": now if given == {} else SLOT, "merge": 3}
 
 
 def merge(program, file, *options, shards=3, **named):
@@ -198,7 +226,7 @@ def test_cfn_lint_finds_nothing_in_the_machine(machine, tmp_path):
 @pytest.mark.parametrize("change, finds", [(None, ""), ("Mop", "E3601")], ids=["as it is", "with a fault"])
 def test_the_definition_is_in_amazons_states_language(machine, tmp_path, change, finds):
     """Judged by itself: what the transform makes of it is a text, which cfn-lint does not read."""
-    definition = read(machine)["Resources"]["ShardedMachine"]["Properties"]["Definition"]
+    definition = definition_of(machine)
     definition["States"]["Run"]["ItemProcessor"]["States"]["Share"]["Resource"] = FUNCTION
     definition["States"]["Merge"]["Resource"] = FUNCTION
     definition["States"]["Run"]["Type"] = change or "Map"
@@ -216,6 +244,30 @@ def test_the_role_allows_the_shares_and_their_merging(program, aws, sharded, mac
         assert program.run(sharded, "--shard", share, env=env).status == OK
     result = merge(program, sharded, env=env)
     assert (result.status, judge.refused) == (OK, []), result.stderr
+
+
+def test_the_role_allows_merging_to_refuse_and_to_tell(program, server, aws):
+    """It removes data files, and publishes to the topic, once."""
+    server.script("Portland", b.status(404), b.ok())
+    sink = {"to": "${OUTPUT_BUCKET:-./lake}", "catalog": {"database": "${DATABASE:-weather}", "table": "weather"}}
+    file = program.pipeline(server.url(), name="sharded", sink=sink, source={"on_status": {"404": "skip"}}, quality={"min_rows": 5},
+                            notify={"when": ["failure", "recovery"], "to": ["${TOPIC_ARN:-stderr}"]})
+    aws.client("ssm").put_parameter(Name="/lambda-pipeline/OPENWEATHER_API_KEY", Value=SECRET, Type="SecureString")
+    stack = Stack(aws, program.call("template", file, "--shards", 3).stdout, "staging")
+    judge, env = Judge(aws, [stack.policy("ShardedRole")]), stack.environment("sharded")
+    bucket = env["OUTPUT_BUCKET"].removeprefix("s3://")
+    for came_of, data, told in ((GATE, 0, "failure"), (OK, 3, "recovery")):
+        for share in ("1/3", "2/3", "3/3"):
+            assert program.run(file, "--shard", share, env=env).status in (OK, PARTIAL)
+        assert "Publish" not in aws.proxy.operations("sns")
+        result = merge(program, file, env=env)
+        assert (result.status, judge.refused) == (came_of, []), result.stderr
+        objects = aws.objects(bucket)
+        assert len([key for key in objects if key.startswith("weather/")]) == data
+        record = json.loads(objects[f"_runs/sharded/{SLOT_NAME}.json"])
+        assert [(it["event"], it["ok"]) for it in record["notifications"]] == [(told, True)]
+        assert aws.proxy.operations("sns") == ["Publish"]
+        aws.proxy.calls.clear()
 
 
 def test_what_runs_on_time_is_the_machine_which_may_call_the_alias_and_itself(machine):
