@@ -89,11 +89,12 @@ def find_pipelines(source):
 
 
 def settle(top):
-    """The same modes whatever the umask was. Folders that others may write to: /tmp alone."""
-    top.chmod(0o755)
-    for path in top.rglob("*"):
+    """The same modes whatever the umask was, and one time for all. Folders that others may write to: /tmp alone."""
+    epoch = int(os.environ["SOURCE_DATE_EPOCH"])
+    for path in [top, *top.rglob("*")]:
         if path.is_dir():
             path.chmod(0o1777 if path == top / "tmp" else 0o755)
+        os.utime(path, (epoch, epoch))
 
 
 def main():

@@ -57,7 +57,7 @@ def test_another_pipeline_changes_its_layer_alone(image, tmp_path):
     # Made below another name, so that those who test the first one at the same time still find it.
     done = subprocess.run([ROOT / "scripts/image", "--pipelines", tmp_path / "pipelines", "--root", tmp_path / "root"], timeout=600)
     layout = subprocess.run(["python3", ROOT / "scripts/image_layout.py", "--layers", tmp_path / "root", "--arch", "amd64",
-                             "--version", "0", "--handler", "", "--out", tmp_path / "other.tar"],
+                             "--version", "0", "--handler", "open-meteo", "--out", tmp_path / "other.tar"],
                             env={**os.environ, "SOURCE_DATE_EPOCH": str(image.files["lambda-pipeline"].mtime)}, timeout=60)
     assert (done.returncode, layout.returncode) == (0, 0)
     other = Image(tmp_path / "other.tar")
@@ -224,11 +224,12 @@ def test_where_the_commits_time_is_not_known_it_says_so_and_which_time_it_takes(
                      r"1970-01-01T00:00:00Z; set SOURCE_DATE_EPOCH", done.stderr, re.M), done.stderr
 
 
-def test_the_image_made_here_has_the_time_it_says(tmp_path):
-    done = make_image("--root", tmp_path / "root", env={"GIT_DIR": str(tmp_path / "nowhere"), "SOURCE_DATE_EPOCH": ""})
-    assert done.status == 0 and "1970-01-01T00:00:00Z" in done.stderr
-    done = make_image("--root", tmp_path / "again", env={"GIT_DIR": str(tmp_path / "nowhere"), "SOURCE_DATE_EPOCH": "1"})
-    assert done.status == 0 and "1970" not in done.stderr
+@pytest.mark.parametrize("epoch, told", [("", True), ("86400", False)])
+def test_what_the_dockerfile_copies_has_the_time_it_says(tmp_path, epoch, told):
+    done = make_image("--root", tmp_path / "root", env={"GIT_DIR": str(tmp_path / "nowhere"), "SOURCE_DATE_EPOCH": epoch})
+    assert done.status == 0 and ("1970-01-01T00:00:00Z" in done.stderr) == told
+    times = {path.lstat().st_mtime for path in (tmp_path / "root").glob("*/**/*")}
+    assert times == {int(epoch or 0)}
 
 
 @pytest.mark.parametrize("epoch", ["yesterday", "-1", "1.5", "1 2", "99999999999"])
