@@ -39,12 +39,14 @@ install(CODE "
             DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}\")
     endif()")
 
-# The unit names the program where it is installed, which is known only then.
+# The units name the program where it is installed, which is known only then. Nothing is enabled.
 install(CODE "
-    file(READ \"${CMAKE_SOURCE_DIR}/deploy/systemd/lambda-pipeline@.service.in\" unit)
-    string(REPLACE \"@BINDIR@\" \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\" unit \"\${unit}\")
     set(folder \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
-    file(WRITE \"\$ENV{DESTDIR}\${folder}/lambda-pipeline@.service\" \"\${unit}\")
+    foreach(name lambda-pipeline.service lambda-pipeline@.service)
+        file(READ \"${CMAKE_SOURCE_DIR}/deploy/systemd/\${name}.in\" unit)
+        string(REPLACE \"@BINDIR@\" \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\" unit \"\${unit}\")
+        file(WRITE \"\$ENV{DESTDIR}\${folder}/\${name}\" \"\${unit}\")
+    endforeach()
     file(INSTALL \"${CMAKE_SOURCE_DIR}/deploy/systemd/lambda-pipeline@.timer\" DESTINATION \"\${folder}\")")
 
 # `make deb`: Debian's package of what is installed. What it needs is asked of the program (dpkg-shlibdeps).
@@ -57,6 +59,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates, tzdata")
-set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA "${CMAKE_SOURCE_DIR}/deploy/debian/postinst;${CMAKE_SOURCE_DIR}/deploy/debian/postrm")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA "${CMAKE_SOURCE_DIR}/deploy/debian/postinst;${CMAKE_SOURCE_DIR}/deploy/debian/prerm"
+    "${CMAKE_SOURCE_DIR}/deploy/debian/postrm")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 include(CPack)

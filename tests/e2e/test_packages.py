@@ -1,9 +1,15 @@
 """What is installed beside the program: systemd's units, Debian's package, Kubernetes' objects."""
 
+import contextlib
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import kubernetes_validate
@@ -11,6 +17,8 @@ import pytest
 import yaml
 
 from harness.making import make
+from harness.runner import OK
+from harness.service import records
 
 ROOT = Path(__file__).resolve().parents[2]
 WEATHER = ROOT / "examples" / "weather"
@@ -32,16 +40,116 @@ def units(tmp_path_factory):
     return folder
 
 
+UNITS = ["lambda-pipeline@weather.timer", "lambda-pipeline@weather.service", "lambda-pipeline.service"]
+
+
 def test_systemd_finds_nothing_wrong_with_the_units(units):
-    said = call("systemd-analyze", "verify", "--man=no", units / "lambda-pipeline@weather.timer", units / "lambda-pipeline@weather.service",
-                env={**os.environ, "SYSTEMD_UNIT_PATH": f"{units}:"})
+    said = call("systemd-analyze", "verify", "--man=no", *(units / it for it in UNITS), env={**os.environ, "SYSTEMD_UNIT_PATH": f"{units}:"})
     assert "lambda-pipeline" not in said
-    assert str(units.parents[2] / "bin" / "lambda-pipeline") + " run" in (units / "lambda-pipeline@.service").read_text()
+    for name, command in (("lambda-pipeline@.service", " run"), ("lambda-pipeline.service", " serve")):
+        assert str(units.parents[2] / "bin" / "lambda-pipeline") + command in (units / name).read_text()
 
 
-def test_the_service_is_hardened(units):
-    said = call("systemd-analyze", "security", "--offline=true", "--threshold=15", units / "lambda-pipeline@weather.service")
-    assert float(re.search(r"Overall exposure level.*service: ([\d.]+)", said).group(1)) <= 1.5
+@pytest.mark.parametrize("name", UNITS[1:])
+def test_the_service_is_hardened(units, name):
+    said = call("systemd-analyze", "security", "--offline=true", "--threshold=15", units / name)
+    assert float(re.search(r"Overall exposure level.*service: ([\d.]+)", said).group(1)) <= 1.4
+
+
+def setting(unit, key):
+    """All that a unit says of it."""
+    return re.findall(rf"^{key}=(.*)$", unit.read_text(), re.M)
+
+
+def command_of(unit, folder, root=""):
+    """The words that systemd would run, over a folder of the test's and at a port that is free."""
+    values = dict(it.split("=", 1) for it in setting(unit, "Environment")[0].split()) | {"PAGE_PORT": "0"}
+    [command] = setting(unit, "ExecStart")
+    words = re.sub(r"\$\{(\w+)\}", lambda it: values[it[1]], command).replace("/etc/lambda-pipeline", str(folder)).split()
+    return [root + words[0], *words[1:]]
+
+
+class Manager:
+    """What systemd is to a service that it started: the socket it is told at, and the one who stops it."""
+
+    def __init__(self, unit, command, cwd, env):
+        self.unit, self.heard, self.log = unit, b"", cwd / "log"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(cwd / "notify"))
+        self._socket.settimeout(20)
+        watchdog = {"WATCHDOG_USEC": str(int(setting(unit, "WatchdogSec")[0]) * 1_000_000)}
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen([*map(str, command)], cwd=cwd, stderr=log,
+                                            env={**env, **watchdog, "NOTIFY_SOCKET": str(cwd / "notify")})
+
+    def wait_for(self, word):
+        while word not in self.heard:
+            self.heard += self._socket.recv(4096) + b"\n"
+
+    def wait_for_log(self, pattern):
+        until = time.monotonic() + 20
+        while not (found := re.search(pattern, self.log.read_text())):
+            assert time.monotonic() < until and self.process.poll() is None, self.log.read_text()
+            time.sleep(0.02)
+        return found
+
+    def close(self):
+        self._socket.close()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def test_the_service_is_started_reloaded_and_stopped_as_its_unit_says(units, program, server):
+    unit = units / "lambda-pipeline.service"
+    program.pipeline(server.url(), schedule={"expression": "cron(0 18 * * ? *)"})
+    assert setting(unit, "Type") == ["notify"] and setting(unit, "NotifyAccess") == ["main"] and setting(unit, "KillMode") == ["mixed"]
+    assert setting(unit, "ExecReload") == ["kill -HUP $MAINPID"]
+    # Runs may go on for 60 seconds, and have 30 more for their records.
+    assert int(setting(unit, "TimeoutStopSec")[0]) > 90
+    with contextlib.closing(Manager(unit, command_of(unit, program.folder), program.folder, program.environment())) as it:
+        it.wait_for(b"READY=1")
+        it.wait_for(b"STATUS=1 pipeline served, the next is weather in")
+        it.wait_for(b"WATCHDOG=1")
+        url = it.wait_for_log(r"the page is at (http://127\.0\.0\.1:\d+)").group(1)
+        assert urllib.request.urlopen(url + "/readyz", timeout=10).read() == b"ok\n"
+        it.process.send_signal(signal.SIGHUP)
+        it.wait_for(b"RELOADING=1")
+        it.process.send_signal(signal.SIGTERM)
+        it.wait_for(b"STOPPING=1")
+        assert it.process.wait(timeout=20) == 0
+
+
+def test_the_service_calls_nothing_that_its_unit_forbids(units, program, server):
+    unit = units / "lambda-pipeline.service"
+    sets = {line[1:]: set() for line in call("systemd-analyze", "syscall-filter", "--no-pager").splitlines() if line.startswith("@")}
+    for name in sets:
+        listed = call("systemd-analyze", "syscall-filter", "--no-pager", f"@{name}").splitlines()[1:]
+        sets[name] = {it.strip() for it in listed if it.strip() and not it.strip().startswith("#")}
+
+    def calls_of(words):
+        found = set()
+        for word in words.split():
+            found |= set().union(*(calls_of(it) for it in sets[word[1:]])) if word.startswith("@") else {word}
+        return found
+    allowed = set()
+    for words in setting(unit, "SystemCallFilter"):
+        allowed = allowed - calls_of(words[1:]) if words.startswith("~") else allowed | calls_of(words)
+    file = program.pipeline(server.url(), schedule={"expression": "cron(0 18 * * ? *)"})
+    assert program.run(file).status == OK  # so that the last slot, which has no record, was missed
+    trace = program.folder / "trace"
+    command = ["strace", "-D", "-f", "-o", trace, *command_of(unit, program.folder)]
+    with contextlib.closing(Manager(unit, command, program.folder, program.environment())) as it:
+        url = it.wait_for_log(r"the page is at (http\S+)").group(1)
+        it.wait_for_log(r"5 rows in .*\(caught up\)")
+        for path in ("/", "/metrics", "/pipelines/weather"):
+            with contextlib.suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(url + path, timeout=20).read()
+        it.process.send_signal(signal.SIGTERM)
+        assert it.process.wait(timeout=20) == 0
+    made = set(re.findall(r"^\d+ +(\w+)\(", trace.read_text(), re.M))
+    assert len(records(program)) == 2 and {"clone", "timerfd_settime", "signalfd4", "renameat", "rename"} & made
+    assert made - allowed == set()
 
 
 def test_the_timer_fires_when_its_comment_says(units):
@@ -60,7 +168,7 @@ def package(tmp_path_factory):
     return package
 
 
-def test_the_package_installs_runs_and_leaves_cleanly(package, tmp_path):
+def test_the_package_installs_runs_serves_and_leaves_cleanly(package, tmp_path, program, server):
     root, admin = tmp_path / "root", tmp_path / "admin"
     for folder in (root, admin / "info", admin / "updates", admin / "triggers"):
         folder.mkdir(parents=True)
@@ -69,14 +177,31 @@ def test_the_package_installs_runs_and_leaves_cleanly(package, tmp_path):
     dpkg = ["dpkg", f"--instdir={root}", f"--admindir={admin}", "--force-script-chrootless", "--force-depends", "--force-not-root",
             "--force-bad-path", f"--log={tmp_path}/log"]
     call(*dpkg, "-i", package)
-    program = root / "usr" / "bin" / "lambda-pipeline"
-    call(program, "run", WEATHER / "weather.yaml", "--replay", WEATHER / "replies", "--slot", "2012-10-01T18:00:00Z", "--to", tmp_path / "lake")
-    said = call(program, "query", "select count(*) as cities from weather", "--to", tmp_path / "lake", "--format", "csv")
+    installed = root / "usr" / "bin" / "lambda-pipeline"
+    call(installed, "run", WEATHER / "weather.yaml", "--replay", WEATHER / "replies", "--slot", "2012-10-01T18:00:00Z", "--to", tmp_path / "lake")
+    said = call(installed, "query", "select count(*) as cities from weather", "--to", tmp_path / "lake", "--format", "csv")
     assert said.split() == ["cities", "5"]
     assert "@BINDIR@" not in (root / "usr/lib/systemd/system/lambda-pipeline@.service").read_text()
     assert "ExecStart=/usr/bin/lambda-pipeline run" in (root / "usr/lib/systemd/system/lambda-pipeline@.service").read_text()
+    unit = root / "usr/lib/systemd/system/lambda-pipeline.service"
+    program.pipeline(server.url(), schedule={"expression": "cron(0 18 * * ? *)"})
+    command = command_of(unit, program.folder, root=str(root))
+    assert command[0] == str(installed)
+    with contextlib.closing(Manager(unit, command, tmp_path, program.environment())) as it:
+        it.wait_for(b"READY=1")
+    enabled = root / "etc/systemd/system/multi-user.target.wants/lambda-pipeline.service"
+    assert not list(root.rglob("*.wants"))  # installing it starts nothing
+    timer = root / "etc/systemd/system/timers.target.wants/lambda-pipeline@weather.timer"
+    mine = root / "etc/lambda-pipeline/weather.yaml"
+    for path in (enabled, timer, mine):
+        path.parent.mkdir(parents=True)
+    enabled.symlink_to("/usr/lib/systemd/system/lambda-pipeline.service")
+    timer.symlink_to("/usr/lib/systemd/system/lambda-pipeline@.timer")
+    mine.write_text("mine")
+    call(*dpkg, "-r", "lambda-pipeline")
+    assert enabled.is_symlink() and timer.is_symlink() and not unit.exists()
     call(*dpkg, "-P", "lambda-pipeline")
-    assert [str(it) for it in root.rglob("*") if not it.is_dir()] == []
+    assert [it for it in root.rglob("*") if not it.is_dir()] == [mine]
 
 
 def test_the_package_names_what_the_program_is_linked_with(package):
