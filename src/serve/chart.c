@@ -57,6 +57,17 @@ static void put_bar(const struct ground *g, size_t index, const struct lp_bar *b
     }
 }
 
+/* A round duration that is no shorter, and whose half is round too. */
+static double round_up_ms(double ms)
+{
+    static const double steps[] = {1, 1.2, 1.6, 2, 3, 4, 6, 8};
+    double unit = ms > 3600000 ? 3600000 : ms > 60000 ? 60000 : ms > 1000 ? 1000 : 1;
+    if (ms <= 10) return ms <= 2 ? 2 : ms <= 4 ? 4 : ms <= 6 ? 6 : ms <= 8 ? 8 : 10;
+    for (double power = 1;; power *= 10)
+        for (size_t i = 0; i < LP_COUNT(steps); i++)
+            if (steps[i] * power * unit >= ms) return steps[i] * power * unit;
+}
+
 static double longest_ms(const struct lp_bar *bars, size_t count)
 {
     uint32_t most = 1;
@@ -155,7 +166,7 @@ void lp_chart_put_durations(const struct lp_bar *bars, size_t count, const char 
 {
     static const struct ground g = {.pitch = 10, .width = 7, .base = 100, .tall = 84, .lane = 12};
     char half[LP_TIME_TEXT_BYTES], whole[LP_TIME_TEXT_BYTES], slot[LP_TIME_TEXT_BYTES];
-    double most_ms = longest_ms(bars, count), width = 10.0 * (double)count;
+    double most_ms = round_up_ms(longest_ms(bars, count)), width = 10.0 * (double)count;
     lp_duration_format((int64_t)most_ms, whole);
     lp_duration_format((int64_t)(most_ms / 2), half);
     const char *labels[] = {"0", half, whole};

@@ -126,7 +126,7 @@ static void put_pipeline(const struct lp_board *b, const struct lp_board_pipelin
     }
     const char *what = p->fault ? p->fault : p->last_error;
     if (what && *what) {
-        lp_buf_puts(out, "<p class=\"last error\">");
+        lp_buf_puts(out, mood == LP_MOOD_FAILED || mood == LP_MOOD_FAULT ? "<p class=\"last error\">" : "<p class=\"last warn\">");
         lp_html_put_cut(out, what, 600);
         lp_buf_puts(out, "</p>\n");
     }
