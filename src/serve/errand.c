@@ -109,7 +109,7 @@ static void work(lp_errand_fn fn, void *arg, const struct lp_errand_limits *limi
 
 /* ---- the parent ---- */
 
-static void reap_left(struct lp_errands *all)
+void lp_errands_reap(struct lp_errands *all)
 {
     size_t still = 0;
     for (size_t i = 0; i < all->left_count; i++)
@@ -132,7 +132,7 @@ enum lp_code lp_errand_start(struct lp_errands *all, lp_errand_fn fn, void *arg,
 {
     int fds[2];
     *out = NULL;
-    reap_left(all);
+    lp_errands_reap(all);
     if (all->left_count == LP_ERRANDS_LEFT)
         return lp_fail(err, LP_BUSY, "%d children of this process do not end; does the disk answer?", LP_ERRANDS_LEFT);
     struct lp_errand *e = calloc(1, sizeof *e);

@@ -5,7 +5,7 @@
  *          nothing of the parent's is run or flushed twice. Whether it did its work is seen by the answer, not by how it
  *          ended. It does not outlive the thread that started it. Nothing here waits: poll lp_errand_fd, then turn.
  * Owns:    an errand is its caller's until lp_errand_free, which ends the child if it is still at work. A child that cannot
- *          end yet (a disk that does not answer) is kept in struct lp_errands and reaped by a later start, by its own pid.
+ *          end yet (a disk that does not answer) is kept in struct lp_errands and reaped later, by its own pid.
  * Units:   bytes, milliseconds; lp_errand_until_us in microseconds of lp_clock_monotonic_us.
  * Errors:  what the function returned; LP_BUSY when its time is over or too many earlier children do not end; LP_LIMIT when it
  *          says too much; LP_IO when it ended early; LP_NOMEM.
@@ -55,5 +55,7 @@ void lp_errand_note(const char *text);
 const char *lp_errand_heard(struct lp_errand *e);
 void lp_errand_signal(const struct lp_errand *e, int number);
 void lp_errand_free(struct lp_errand **e); /* *e may be NULL */
+/* Those that have come to their end since; lp_errand_start does it too. */
+void lp_errands_reap(struct lp_errands *all);
 
 #endif

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define READ_US       INT64_C(9000000) /* so long files are read; what is left is left out */
+#define READ_US       INT64_C(6000000) /* so long files are read; what is left is left out */
 #define POINTS_MOST   200000
 #define ROWS_SHOWN    50
 #define COLUMNS_SHOWN 30

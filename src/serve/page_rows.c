@@ -1,5 +1,6 @@
 #include "serve/page_rows.h"
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "pipeline/record.h"
 #include "pipeline/run.h"
@@ -81,6 +82,10 @@ static enum lp_code read_csv(struct lp_page_rows *r, size_t slot, const char *ke
     enum lp_code code = r->store->ops->read(r->store, key, &text, err);
     *found = code != LP_NOTFOUND;
     if (code == LP_NOTFOUND) return LP_OK;
+    if (code == LP_LIMIT && lp_cancel_was_over()) {
+        r->until_us = 0; /* is_over tells */
+        return LP_OK;
+    }
     if (code == LP_LIMIT) r->too_large++;
     if (code) return code == LP_LIMIT ? LP_OK : code;
     r->files++;

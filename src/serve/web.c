@@ -10,17 +10,20 @@
 
 #define HEADER_BYTES ((size_t)16 << 10) /* of a request, and of what it takes to answer it */
 #define IDLE_SECONDS 15u
-#define SLOW_US      INT64_C(30000000) /* for one request from its begin to its end, without what we take */
-#define CROWDED_US   INT64_C(2000000)  /* the same, while others wait for a place */
+/* For a request to come, for its answer to be taken; less while others wait for a place. */
+#define SLOW_US           INT64_C(15000000)
+#define SLOW_ANSWER_US    INT64_C(60000000)
+#define CROWDED_US        INT64_C(2000000)
+#define CROWDED_ANSWER_US INT64_C(5000000)
 #define EVENTS       16
 
-/* ---- clients: who was there first goes first ---- */
+/* ---- clients ---- */
 
 static void unlist(struct lp_web *w, struct client *c)
 {
     if (!c->listed) return;
-    *(c->prev ? &c->prev->next : &w->oldest) = c->next;
-    *(c->next ? &c->next->prev : &w->newest) = c->prev;
+    *(c->prev ? &c->prev->next : &w->clients) = c->next;
+    if (c->next) c->next->prev = c->prev;
     c->listed = false;
 }
 
@@ -28,29 +31,37 @@ static void list(struct lp_web *w, struct client *c)
 {
     unlist(w, c);
     c->since_us = lp_clock_monotonic_us();
-    c->next = NULL;
-    c->prev = w->newest;
-    *(w->newest ? &w->newest->next : &w->oldest) = c;
-    w->newest = c;
+    c->prev = NULL;
+    c->next = w->clients;
+    if (c->next) c->next->prev = c;
+    w->clients = c;
     c->listed = true;
 }
 
-struct client *lp_web_client(struct MHD_Connection *c)
+static struct client *client_of(struct MHD_Connection *c)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info ? info->socket_context : NULL;
 }
 
+void lp_web_has_asked(struct MHD_Connection *c)
+{
+    struct client *it = client_of(c);
+    if (!it) return;
+    it->answering = true;
+    it->since_us = lp_clock_monotonic_us();
+}
+
 void lp_web_pause(struct lp_web *w, struct MHD_Connection *c)
 {
-    struct client *it = lp_web_client(c);
+    struct client *it = client_of(c);
     if (it) unlist(w, it);
     MHD_suspend_connection(c);
 }
 
 void lp_web_go_on(struct lp_web *w, struct MHD_Connection *c)
 {
-    struct client *it = lp_web_client(c);
+    struct client *it = client_of(c);
     if (it) list(w, it);
     MHD_resume_connection(c);
 }
@@ -75,17 +86,20 @@ static void meet(void *who, struct MHD_Connection *c, void **own, enum MHD_Conne
     }
 }
 
-static int64_t patience_us(const struct lp_web *w)
+/* When it is cut off. */
+static int64_t until_us(const struct lp_web *w, const struct client *c)
 {
-    return w->connections >= LP_WEB_CONNECTIONS ? CROWDED_US : SLOW_US;
+    bool crowded = w->connections >= LP_WEB_CONNECTIONS;
+    return c->since_us + (c->answering ? crowded ? CROWDED_ANSWER_US : SLOW_ANSWER_US : crowded ? CROWDED_US : SLOW_US);
 }
 
 /* The library sees the connection end and clears it away. */
 static void cut_off(struct lp_web *w)
 {
-    int64_t now_us = lp_clock_monotonic_us(), patience = patience_us(w);
-    while (w->oldest && now_us - w->oldest->since_us > patience) {
-        struct client *c = w->oldest;
+    int64_t now_us = lp_clock_monotonic_us();
+    for (struct client *c = w->clients, *next; c; c = next) {
+        next = c->next;
+        if (now_us < until_us(w, c)) continue;
         shutdown(c->fd, SHUT_RDWR);
         unlist(w, c);
     }
@@ -94,8 +108,9 @@ static void cut_off(struct lp_web *w)
 static void forget(void *who, struct MHD_Connection *c, void **own, enum MHD_RequestTerminationCode why)
 {
     struct lp_web *w = who;
-    struct client *it = lp_web_client(c);
+    struct client *it = client_of(c);
     (void)why;
+    if (it) it->answering = false;
     if (it && it->listed) list(w, it); /* the time of its next request begins */
     lp_web_drop(w, *own);
     *own = NULL;
@@ -163,21 +178,31 @@ int lp_web_fd(const struct lp_web *w)
 int lp_web_timeout_ms(const struct lp_web *w)
 {
     MHD_UNSIGNED_LONG_LONG left_ms = 0;
-    int64_t now_us = lp_clock_monotonic_us(), until_us = INT64_MAX;
-    if (MHD_get_timeout(w->daemon, &left_ms) == MHD_YES) until_us = now_us + (int64_t)left_ms * 1000;
-    if (w->oldest && w->oldest->since_us + patience_us(w) < until_us) until_us = w->oldest->since_us + patience_us(w);
+    int64_t now_us = lp_clock_monotonic_us(), then_us = INT64_MAX;
+    if (MHD_get_timeout(w->daemon, &left_ms) == MHD_YES) then_us = now_us + (int64_t)left_ms * 1000;
+    for (const struct client *c = w->clients; c; c = c->next)
+        if (until_us(w, c) < then_us) then_us = until_us(w, c);
     for (size_t i = 0; i < LP_WEB_AT_WORK; i++)
-        if (w->at_work[i] && lp_errand_until_us(w->at_work[i]->errand) < until_us)
-            until_us = lp_errand_until_us(w->at_work[i]->errand);
-    if (until_us == INT64_MAX) return -1;
-    return until_us <= now_us ? 0 : (int)((until_us - now_us) / 1000 + 1);
+        if (w->at_work[i] && lp_errand_until_us(w->at_work[i]->errand) < then_us)
+            then_us = lp_errand_until_us(w->at_work[i]->errand);
+    if (then_us == INT64_MAX) return -1;
+    return then_us <= now_us ? 0 : (int)((then_us - now_us) / 1000 + 1);
+}
+
+/* The library listens again only at the turn after one in which a place became free. */
+static void turn(struct lp_web *w)
+{
+    bool was_full = w->connections >= LP_WEB_CONNECTIONS;
+    MHD_run(w->daemon);
+    if (was_full && w->connections < LP_WEB_CONNECTIONS) MHD_run(w->daemon);
 }
 
 void lp_web_run(struct lp_web *w)
 {
-    MHD_run(w->daemon);
-    if (lp_web_attend(w)) MHD_run(w->daemon);
+    turn(w);
+    if (lp_web_attend(w)) turn(w);
     cut_off(w);
+    lp_errands_reap(&w->errands);
 }
 
 enum lp_code lp_web_adopt(struct lp_web *w, int fd, struct lp_err *err)

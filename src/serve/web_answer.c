@@ -152,6 +152,7 @@ enum MHD_Result lp_web_take(void *web, struct MHD_Connection *c, const char *pat
         *len = 0;
         return answer(w, c, q);
     }
+    lp_web_has_asked(c);
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
         return refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "The pages are read only: GET and HEAD.");
     if (brings_a_body(c)) return refuse(c, MHD_HTTP_BAD_REQUEST, "A request for a page has no body.");

@@ -1,10 +1,14 @@
 #include "serve/web_parts.h"
 
+#include "base/cancel.h"
+#include "base/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
 #define PAGE_BYTES ((size_t)4 << 20)
+#define LAKE_US    INT64_C(12000000)
 #define HELD_BYTES ((size_t)64 << 20) /* of pages on their way, in all */
 
 void lp_web_answer_error(struct request *q, unsigned status, const char *sentence)
@@ -33,10 +37,12 @@ static enum lp_code write_page(void *arg, struct lp_buf *out, struct lp_err *err
 {
     const struct request *q = arg;
     const struct lp_web_options *o = &q->web->o;
+    int64_t now_us = lp_clock_monotonic_us();
     struct lp_page_request page = {.board = o->board, .lake = &o->lake};
     if (!find(o->board, q->route.name, &page.index)) return lp_fail(err, LP_NOTFOUND, "no such pipeline");
     snprintf(page.slot, sizeof page.slot, "%s", q->route.slot);
     snprintf(page.column, sizeof page.column, "%s", q->column);
+    lp_cancel_at(now_us + LAKE_US, now_us + LAKE_US); /* what the lake has not said by then is left out of the page */
     switch (q->route.kind) {
     case LP_ROUTE_RUN: return lp_page_put_run(&page, out, err);
     case LP_ROUTE_RECORD: return lp_page_put_record(&page, out, err);

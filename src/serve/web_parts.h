@@ -18,7 +18,8 @@ struct client {
     struct client *prev, *next;
     int fd;
     int64_t since_us; /* monotonic: its request has been coming, or its answer going, since then */
-    bool listed;      /* false while it waits for us */
+    bool answering;   /* its request has come whole */
+    bool listed;      /* false while it waits for us, and once it is cut off */
 };
 
 enum request_state { REQUEST_FRESH, REQUEST_WAITING, REQUEST_AT_WORK, REQUEST_ANSWERED };
@@ -49,7 +50,7 @@ struct lp_web {
     int fd; /* epoll: the library's own, and the pipes of errands */
     bool ending;
     size_t connections;
-    struct client *oldest, *newest;
+    struct client *clients;
     struct lp_errands errands;
     struct request *at_work[LP_WEB_AT_WORK];
     struct request *first_waiting, *last_waiting;
@@ -59,9 +60,10 @@ struct lp_web {
 };
 
 /* web.c */
-struct client *lp_web_client(struct MHD_Connection *c);
 void lp_web_pause(struct lp_web *w, struct MHD_Connection *c);
 void lp_web_go_on(struct lp_web *w, struct MHD_Connection *c);
+/* Its request has come whole. */
+void lp_web_has_asked(struct MHD_Connection *c);
 
 /* web_answer.c */
 enum MHD_Result lp_web_take(void *web, struct MHD_Connection *c, const char *path, const char *method, const char *version,

@@ -59,10 +59,11 @@ class Answer:
 class Pages:
     def __init__(self, folder, *options, env=None):
         self._errors = (folder / "web-probe-errors").open("w+b")
-        env = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "AWS_EC2_METADATA_DISABLED": "true",
+        env = {"PATH": f"{ROOT}/build/deps/duckdb:/usr/bin:/bin", "HOME": str(folder), "AWS_EC2_METADATA_DISABLED": "true",
                "LSAN_OPTIONS": f"suppressions={ROOT}/tests/leaks-of-others:print_suppressions=0", **(env or {})}
         self.process = subprocess.Popen([path_of_probe(), *map(str, options)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=self._errors, env={name: str(value) for name, value in env.items()}, text=True)
+        self._asked_at = 0.0
         self.url = self.process.stdout.readline().strip()
         self.port = int(self.url.rsplit(":", 1)[1]) if self.url else None
 
@@ -82,13 +83,14 @@ class Pages:
         return self._errors.read().decode("utf-8", "replace")
 
     def show(self, board):
-        """What is made of the board is kept for a second at most, so wait for that."""
-        self.process.stdin.write(json.dumps({"board": {"now_us": NOW, "started_us": NOW - 3 * DAY, **board}}) + "\n")
+        """What is made of the board is kept for a second at most: what was asked for before is waited out."""
+        self.process.stdin.write(json.dumps({"board": {"now_us": NOW, "started_us": NOW - 3 * DAY, **board}}, default=str) + "\n")
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "done\n"
-        time.sleep(1.05)
+        time.sleep(max(0.0, self._asked_at + 1.05 - time.monotonic()))
 
     def get(self, path, method="GET", headers=None, timeout=30):
+        self._asked_at = time.monotonic()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         connection.request(method, path, headers=headers or {})
         reply = connection.getresponse()
