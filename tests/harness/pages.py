@@ -104,8 +104,11 @@ class Pages:
     def say(self, data, timeout=30):
         """What comes back for these bytes until the server closes."""
         with self.connect(timeout) as it:
-            it.sendall(data)
-            it.shutdown(socket.SHUT_WR)
+            try:
+                it.sendall(data)
+                it.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # closed already; what it said before that counts
             return receive_all(it)
 
     def memory_kib(self):
