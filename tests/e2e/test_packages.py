@@ -18,7 +18,7 @@ import yaml
 
 from harness.making import make
 from harness.runner import OK
-from harness.service import records
+from harness.service import Service, records
 
 ROOT = Path(__file__).resolve().parents[2]
 WEATHER = ROOT / "examples" / "weather"
@@ -231,8 +231,112 @@ def test_what_is_installed_has_the_licence_of_all_that_is_in_it(units, package, 
     assert str(ROOT) not in installed
 
 
-def test_kubernetes_takes_the_cronjob():
-    job = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "cronjob.yaml").read_text())
-    kubernetes_validate.validate(job, "1.31", strict=True)
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate({**job, "spec": {**job["spec"], "timezone": "UTC"}}, "1.31", strict=True)
+def objects(name):
+    """What a file asks Kubernetes for, by kind and name."""
+    found = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / f"{name}.yaml").read_text())
+    return {f"{it['kind']} {it['metadata']['name']}": it for it in found}
+
+
+def container(it):
+    spec = it["spec"].get("jobTemplate", it)["spec"]["template"]["spec"]
+    return spec["containers"][0]
+
+
+def command_in(it, env, **paths):
+    """The words that a container is started with, variables filled in as Kubernetes does, paths of the image replaced."""
+    words = [re.sub(r"\$\((\w+)\)", lambda name: env[name[1]], word) for word in container(it)["command"]]
+    assert words[0] == "/lambda-pipeline"
+    return [paths.get(word.strip("/"), word) for word in words[1:]]
+
+
+def environment_in(it, **changes):
+    return {each["name"]: each["value"] for each in container(it)["env"] if "value" in each} | changes
+
+
+@pytest.mark.parametrize("name", ["cronjob", "deployment", "job"])
+def test_kubernetes_takes_its_objects(name):
+    for it in objects(name).values():
+        kubernetes_validate.validate(it, "1.31", strict=True)
+        with pytest.raises(kubernetes_validate.ValidationError):
+            kubernetes_validate.validate({**it, "sepc": {}}, "1.31", strict=True)
+        if "spec" in it:
+            with pytest.raises(kubernetes_validate.ValidationError):
+                kubernetes_validate.validate({**it, "spec": {**it["spec"], "timezone": "UTC"}}, "1.31", strict=True)
+
+
+@pytest.mark.parametrize("name", ["cronjob", "deployment", "job"])
+def test_no_container_may_do_more_than_it_has_to(name):
+    working = [it for it in objects(name).values() if it["kind"] in ("CronJob", "Deployment", "Job")]
+    assert working
+    for it in working:
+        pod = it["spec"].get("jobTemplate", it)["spec"]["template"]["spec"]
+        assert pod["automountServiceAccountToken"] is False and pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container(it)["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                                                    "capabilities": {"drop": ["ALL"]}}
+        assert "memory" in container(it)["resources"]["limits"] and "@sha256:" in container(it)["image"]
+
+
+def test_the_indexed_job_runs_all_shards_and_merge_makes_them_one(program, server):
+    program.pipeline(server.url(), sink={"to": "${LAKE}"})
+    jobs = objects("job")
+    shards, merge = jobs["Job weather-shards"], jobs["Job weather-merge"]
+    count = shards["spec"]["completions"]
+    assert shards["spec"]["parallelism"] == count and merge["spec"]["suspend"] is True
+    for index in range(count):
+        env = environment_in(shards, LAKE="./lake", JOB_COMPLETION_INDEX=str(index))
+        result = program.call(*command_in(shards, env), env=env)
+        assert result.status == OK, result.stderr
+    env = environment_in(merge, LAKE="./lake", OPENWEATHER_API_KEY=None)
+    result = program.call(*command_in(merge, env), env=env)
+    assert result.status == OK and f"5 rows of {count} shards" in result.stdout, result.stderr
+    assert program.record(slot="20261123T180000Z")["shards"] == count
+
+
+def lay_config_map(folder, data, version):
+    """As the kubelet does it: the files in a folder of their own, a link that is turned to it, and links through that."""
+    (folder / version).mkdir(parents=True)
+    for name, text in data.items():
+        (folder / version / name).write_text(text)
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
+    (folder / "..data_tmp").symlink_to(version)
+    (folder / "..data_tmp").rename(folder / "..data")
+
+
+def test_the_deployment_serves_its_config_map_and_notices_when_that_changes(program, server):
+    found = objects("deployment")
+    deployment, data = found["Deployment lambda-pipeline"], found["ConfigMap pipelines"]["data"]
+    pod, port = deployment["spec"]["template"]["spec"], container(deployment)["ports"][0]["containerPort"]
+    assert pod["terminationGracePeriodSeconds"] > 90
+    [mount] = [it for it in container(deployment)["volumeMounts"] if it["name"] == "pipelines"]
+    folder = program.folder / "mounted"
+    lay_config_map(folder, data, "..1")
+    env = environment_in(deployment, LAKE=str(program.lake))
+    words = command_in(deployment, env, **{mount["mountPath"].strip("/"): str(folder)})
+    at = words.index("--port")
+    assert words[at + 1] == str(port) and words[0] == "serve" and str(folder) in words and words[words.index("--host") + 1] == "0.0.0.0"
+    it = Service(program, *words[1:at], *words[at + 2:], begin=None, env=env)
+    try:
+        it.wait_for("1 pipeline served, the next is weather in")
+        it.wait_for("this service fires")
+        for probe, said in (("livenessProbe", "ok\n"), ("readinessProbe", "ok\n")):
+            assert it.get(container(deployment)[probe]["httpGet"]["path"]) == said
+        annotations = found["Service lambda-pipeline"]["metadata"]["annotations"]
+        assert 'lambda_pipeline_next_fire_timestamp_seconds{pipeline="weather"}' in it.get(annotations["prometheus.io/path"])
+        assert annotations["prometheus.io/port"] == str(port)
+        lay_config_map(folder, {**data, "more.yaml": data["weather.yaml"].replace("pipeline: weather", "pipeline: more")}, "..2")
+        it.wait_for("2 pipelines served")
+        assert it.stop().status == OK
+    finally:
+        it.kill()
+
+
+def test_the_selectors_of_kubernetes_find_the_pods():
+    found = objects("deployment")
+    deployment, service = found["Deployment lambda-pipeline"]["spec"], found["Service lambda-pipeline"]["spec"]
+    labels = deployment["template"]["metadata"]["labels"]
+    assert deployment["selector"]["matchLabels"] == labels == service["selector"]
+    [port] = service["ports"]
+    assert port["targetPort"] == container(found["Deployment lambda-pipeline"])["ports"][0]["name"]
+    assert f"ServiceAccount {deployment['template']['spec']['serviceAccountName']}" in found
