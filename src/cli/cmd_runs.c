@@ -265,6 +265,21 @@ static enum lp_code put_grid(const struct shown *s, int64_t now, struct lp_buf *
     return LP_OK;
 }
 
+/* Of the last run that is not whole: what to do about it. */
+static void put_remedy(const struct shown *s, struct lp_buf *out)
+{
+    const struct lp_past_run *r = NULL;
+    char slot[LP_TIME_TEXT_BYTES];
+    for (size_t i = 0; i < s->past.count; i++)
+        if (s->past.list[i].status == LP_PAST_PARTIAL) r = &s->past.list[i];
+    if (!r) return;
+    lp_time_format_iso(r->slot_us, slot);
+    lp_buf_printf(out, "%slambda-pipeline retry %s --slot %s", s->c->out.grey, s->c->words[0], slot);
+    if (r->shards) lp_buf_printf(out, " --shard %llu/%llu", (unsigned long long)r->shard + 1, (unsigned long long)r->shards);
+    if (s->c->to) lp_buf_printf(out, " --to %s", s->c->to);
+    lp_buf_printf(out, "   asks again for what failed then%s\n", s->c->out.plain);
+}
+
 static void put_nothing(const struct shown *s, const struct lp_store *store, struct lp_buf *out)
 {
     lp_buf_printf(out, "%s: ", s->pipeline->name);
@@ -366,6 +381,7 @@ static enum lp_code show(struct shown *s, struct lp_aws *aws, struct lp_buf *out
         if (s->past.more)
             lp_buf_printf(out, "%s%s and older ones; --last %zu shows more%s\n", s->c->out.grey, s->c->out.more,
                           (size_t)s->c->last * 2, s->c->out.plain);
+        put_remedy(s, out);
     }
     lp_store_free(store);
     return code;

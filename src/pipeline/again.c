@@ -42,10 +42,10 @@ static enum lp_code run_in_shards(const struct lp_again *a, uint64_t shards, str
     LP_AUTO(lp_buf) slot = {0};
     put_slot(a, &slot);
     return lp_fail(err, LP_USAGE,
-                   "slot %s of %s was run in %llu shards; retry those that failed, each with --shard I/%llu, and make the record of "
-                   "the whole again: lambda-pipeline merge --slot %s --shards %llu",
-                   lp_buf_text(&slot), a->pipeline->name, (unsigned long long)shards, (unsigned long long)shards, lp_buf_text(&slot),
-                   (unsigned long long)shards);
+                   "slot %s of %s was run in %llu shards; retry those that failed, each with --shard I/%llu, and make the "
+                   "record of the whole again: lambda-pipeline merge --slot %s --shards %llu",
+                   lp_buf_text(&slot), a->pipeline->name, (unsigned long long)shards, (unsigned long long)shards,
+                   lp_buf_text(&slot), (unsigned long long)shards);
 }
 
 static enum lp_code no_record(const struct lp_again *a, struct lp_err *err)
@@ -57,7 +57,8 @@ static enum lp_code no_record(const struct lp_again *a, struct lp_err *err)
     if (!a->layout->shards) LP_TRY(lp_past_read(a->store, a->pipeline->name, &wanted, &past, err));
     if (past.count && past.list[0].shards) return run_in_shards(a, past.list[0].shards, err);
     put_slot(a, &slot);
-    return lp_fail(err, LP_NOTFOUND, "slot %s of %s has no record, so there is nothing to retry; run it: lambda-pipeline run %s --slot %s",
+    return lp_fail(err, LP_NOTFOUND,
+                   "slot %s of %s has no record, so there is nothing to retry; run it: lambda-pipeline run %s --slot %s",
                    lp_buf_text(&slot), a->pipeline->name, a->pipeline->path, lp_buf_text(&slot));
 }
 
@@ -127,6 +128,7 @@ bool lp_again_wants(void *again, const struct lp_item *item)
     LP_AUTO(lp_buf) json = {0};
     if (a->asked == a->item_count) return false;
     lp_item_put_json(&a->pipeline->source.each, item, &json);
+    a->starved |= json.failed != LP_OK;
     if (json.failed || strcmp(lp_buf_text(&json), a->items[a->asked].item) != 0) return false;
     a->asked++;
     return true;
@@ -145,6 +147,7 @@ static enum lp_code find_items(struct lp_again *a, struct lp_err *err)
         if (!more) break;
         lp_again_wants(a, &item);
     }
+    if (a->starved) return lp_nomem(err);
     bool same = a->asked == a->item_count && total == a->before.total;
     a->asked = 0;
     return same ? LP_OK : run_whole(a, "the pipeline's items are not those of that run");
@@ -181,12 +184,15 @@ static enum lp_code take_key(struct lp_again *a, struct lp_again_file *f, const 
     lp_record_put_key(a->layout, url, &keys);
     lp_layout_put_data_key(a->layout, "", &bare);
     size_t folder = strlen(a->pipeline->sink.catalog.table) + 1;
+    LP_TRY(lp_buf_code(&keys, "a file's name", err));
+    LP_TRY(lp_buf_code(&bare, "a file's name", err));
     if (keys.len <= bare.len) return run_whole(a, "its record names a file of another table: %.200s", url);
     keys.data[--keys.len] = '\0'; /* the line's end */
     f->key = strdup(keys.data);
     f->partition = strndup(keys.data + folder, keys.len - bare.len);
-    if (!f->key || !f->partition || bare.failed) return lp_nomem(err);
+    if (!f->key || !f->partition) return lp_nomem(err);
     lp_layout_put_data_key(a->layout, f->partition, &again);
+    LP_TRY(lp_buf_code(&again, "a file's name", err));
     if (!strcmp(lp_buf_text(&again), f->key)) return LP_OK;
     return run_whole(a, "its record names a file of another slot or format: %.200s", url);
 }
@@ -269,7 +275,8 @@ enum lp_code lp_again_read(struct lp_again *a, const struct lp_bindings *run, st
 
 /* ---- put together with the new ones ---- */
 
-static enum lp_code copy_rows(struct lp_again *a, struct lp_again_file *f, uint64_t until, struct lp_output *o, struct lp_err *err)
+static enum lp_code copy_rows(struct lp_again *a, struct lp_again_file *f, uint64_t until, struct lp_output *o,
+                              struct lp_err *err)
 {
     enum lp_format format = (enum lp_format)a->pipeline->sink.format;
     bool more = true;
@@ -311,6 +318,7 @@ enum lp_code lp_again_copy_before(struct lp_again *a, struct lp_output *o, const
 
 enum lp_code lp_again_copy_rest(struct lp_again *a, struct lp_output *o, struct lp_err *err)
 {
+    if (a->starved) return lp_nomem(err);
     if (a->answered != a->item_count)
         return lp_fail(err, LP_DATA, "the items changed while they were asked; nothing was changed, retry once more");
     for (size_t i = 0; i < a->file_count; i++) {

@@ -43,6 +43,7 @@ struct lp_again {
     struct lp_fetch_stats before; /* of the items that were answered then */
     struct lp_again_item *items;
     size_t item_count, asked, answered;
+    bool starved; /* an item could not be looked at for want of memory */
     struct lp_again_file *files;
     size_t file_count, file_bytes;
     struct lp_buf quarantine;

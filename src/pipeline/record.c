@@ -232,6 +232,10 @@ void lp_record_put_key(const struct lp_layout *l, const char *url, struct lp_buf
     LP_AUTO(lp_buf) folder = {0};
     const char *key = NULL;
     lp_buf_printf(&folder, "%s/", l->sink->catalog.table);
+    if (folder.failed) {
+        keys->failed = folder.failed;
+        return;
+    }
     for (const char *at = url; at && (at = strstr(at, lp_buf_text(&folder))); at++)
         if (at == url || at[-1] == '/') key = at;
     struct lp_err ignored;

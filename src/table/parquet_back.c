@@ -66,7 +66,8 @@ static bool is_null(const uint8_t *present, int64_t at)
     return present && !(present[at / 8] >> (at % 8) & 1);
 }
 
-static enum lp_code take_text(struct lp_batch *b, struct lp_cells *to, size_t row, const carquet_byte_array_t *from, struct lp_err *err)
+static enum lp_code take_text(struct lp_batch *b, struct lp_cells *to, size_t row, const carquet_byte_array_t *from,
+                              struct lp_err *err)
 {
     size_t len = from->length > 0 ? (size_t)from->length : 0;
     to->of.text[row] = (struct lp_slice){lp_arena_strndup(&b->arena, len ? (const char *)from->data : "", len), len};
@@ -114,7 +115,7 @@ static enum lp_code next(struct lp_rowback *r, uint64_t most_rows, struct lp_bat
         p->taken += (int64_t)rows;
     }
     *more = b->row_count > 0;
-    return LP_OK;
+    return lp_parquet_memory.starved ? lp_nomem(err) : LP_OK; /* carquet does not notice each */
 }
 
 static void free_back(struct lp_rowback *r)
@@ -146,11 +147,11 @@ enum lp_code lp_rowback_parquet(const struct lp_columns *columns, const void *by
     p->file = carquet_reader_open_buffer(bytes, len, &options, &error);
     bool fits = p->file && same_columns(carquet_reader_schema(p->file), columns);
     if (fits) p->batches = carquet_batch_reader_create(p->file, &config, &error);
-    if (p->batches) {
+    if (p->batches && !lp_parquet_memory.starved) {
         *out = &p->back;
         return LP_OK;
     }
-    enum lp_code code = p->file && !fits ? lp_fail(err, LP_DATA, "the file has other columns")
+    enum lp_code code = p->file && !fits && !lp_parquet_memory.starved ? lp_fail(err, LP_DATA, "the file has other columns")
                                          : refused(error.code, error.message, err);
     free_back(&p->back);
     return code;

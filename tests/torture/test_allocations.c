@@ -291,9 +291,11 @@ static int set_up(void **state)
     setenv("LP_TEST_KEY", "a-secret-of-the-test", 1);
     make_folder("replies");
     write_file("replies/A, 1.http", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" REPLY);
-    write_file(
-        "replies/B, 1.http",
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"main\": {\"temp\": 12}, \"dt\": 1, \"name\": \"x\"}");
+    make_folder("half");
+    for (size_t i = 0; i < 2; i++)
+        write_file(
+            i ? "half/B, 1.http" : "replies/B, 1.http",
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"main\": {\"temp\": 12}, \"dt\": 1, \"name\": \"x\"}");
     snprintf(text, sizeof text, "pipeline: weather\nsource:\n  get: https://api.example.com/w?q={city}\n%s%s", columns,
              to_stderr);
     write_file("weather.yaml", text);
@@ -416,30 +418,6 @@ static int store_main(void)
     return code ? 1 : 0;
 }
 
-/* Runs the program in a child with the given number of allocations before the one that fails; its exit status. */
-static int attempt(const char *const *words, long allocations)
-{
-    int status = 0;
-    *left = allocations;
-    *happened = false;
-    remove_tree("lake");
-    pid_t child = fork();
-    if (child == 0) {
-        static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE}; /* by cmocka, which would go on in the child */
-        for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) signal(caught[i], SIG_DFL);
-        alarm(SECONDS_PER_CHILD);
-        int fd = open("output", O_RDWR | O_CREAT | O_TRUNC, 0644);
-        dup2(fd, STDOUT_FILENO);
-        dup2(fd, STDERR_FILENO);
-        int code = *words ? lp_main(count_words(words), (char **)(uintptr_t)words) : store_main();
-        *left = -1;
-        fflush(NULL);
-        _exit(__lsan_do_recoverable_leak_check() ? LEAKED : code);
-    }
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
 /* The bytes of a file, 0 after them; how many there are, or -1. */
 static long read_bytes(const char *path, char *bytes, size_t size)
 {
@@ -459,6 +437,49 @@ static const char *output_of_attempt(void)
 {
     static char text[1 << 20];
     return read_file("output", text, sizeof text) ? text : "(no output)";
+}
+
+static const char *const *before; /* what is run before each attempt, with all its memory; NULL: nothing */
+
+static void run_before(void)
+{
+    int status = 0;
+    pid_t child = before ? fork() : -1;
+    if (child == 0) {
+        int fd = open("output", O_RDWR | O_CREAT | O_TRUNC, 0644);
+        dup2(fd, STDOUT_FILENO);
+        dup2(fd, STDERR_FILENO);
+        *left = -1;
+        _exit(lp_main(count_words(before), (char **)(uintptr_t)before));
+    }
+    if (child < 0) return;
+    waitpid(child, &status, 0);
+    if (WEXITSTATUS(status) != 3) fail_msg("what is run before: status %d\n%s", status, output_of_attempt());
+}
+
+/* Runs the program in a child with the given number of allocations before the one that fails; its exit status. */
+static int attempt(const char *const *words, long allocations)
+{
+    int status = 0;
+    remove_tree("lake");
+    run_before();
+    *left = allocations;
+    *happened = false;
+    pid_t child = fork();
+    if (child == 0) {
+        static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE}; /* by cmocka, which would go on in the child */
+        for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) signal(caught[i], SIG_DFL);
+        alarm(SECONDS_PER_CHILD);
+        int fd = open("output", O_RDWR | O_CREAT | O_TRUNC, 0644);
+        dup2(fd, STDOUT_FILENO);
+        dup2(fd, STDERR_FILENO);
+        int code = *words ? lp_main(count_words(words), (char **)(uintptr_t)words) : store_main();
+        *left = -1;
+        fflush(NULL);
+        _exit(__lsan_do_recoverable_leak_check() ? LEAKED : code);
+    }
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 #define DATA(ending) "lake/weather/dt=2012-10-01/20121001T180000Z" ending
@@ -536,6 +557,29 @@ static void each_allocation_of_a_run_to_parquet_may_fail(void **state)
     every_allocation_fails_once((const char *const[]){"lambda-pipeline", "run", "parquet.yaml", "--replay", "replies",
                                                       "--slot", "2012-10-01T18:00:00Z", NULL},
                                 0, DATA(".parquet"));
+}
+
+static void retry_of(const char *file, const char *data)
+{
+    const char *const run[] = {"lambda-pipeline", "run", file, "--replay", "half", "--slot", "2012-10-01T18:00:00Z", NULL};
+    const char *const retry[] = {"lambda-pipeline", "retry", file, "--replay", "replies", "--slot", "2012-10-01T18:00:00Z", NULL};
+    before = run;
+    every_allocation_fails_once(retry, 0, data);
+    before = NULL;
+}
+
+static int nothing_before(void **state)
+{
+    (void)state;
+    before = NULL; /* should it have failed */
+    return 0;
+}
+
+static void each_allocation_of_a_retry_may_fail(void **state)
+{
+    (void)state;
+    retry_of("weather.yaml", DATA(".csv"));
+    retry_of("parquet.yaml", DATA(".parquet"));
 }
 
 static void each_allocation_of_a_run_over_the_network_may_fail(void **state)
@@ -632,6 +676,7 @@ int main(void)
         cmocka_unit_test(each_allocation_of_a_check_that_finds_faults_may_fail),
         cmocka_unit_test(each_allocation_of_a_replayed_run_may_fail),
         cmocka_unit_test(each_allocation_of_a_run_to_parquet_may_fail),
+        cmocka_unit_test_teardown(each_allocation_of_a_retry_may_fail, nothing_before),
         cmocka_unit_test(each_allocation_of_a_run_over_the_network_may_fail),
         cmocka_unit_test(each_allocation_of_a_run_that_tells_people_may_fail),
         cmocka_unit_test(each_allocation_of_doctor_may_fail),
