@@ -45,9 +45,7 @@ static int read_asked(struct lp_cli *c, struct lp_pipeline *p, struct asked *a)
     }
     if (c->timezone) a->zone_name = c->timezone;
     if (lp_expression_parse(&a->expression, a->text, &column, &width, &err)) return tell_refused(c, a->text, column, width, &err);
-    if (!lp_zone_open(&a->zone, a->zone_name, &err)) return 0;
-    lp_cli_fail(c, &err);
-    return lp_code_info(LP_USAGE)->exit_status;
+    return lp_zone_open(&a->zone, a->zone_name, &err) ? lp_cli_fail(c, &err) : 0;
 }
 
 static int64_t local_us(const struct asked *a, int64_t us)

@@ -176,7 +176,7 @@ static void put_bash(struct lp_buf *out)
         out,
         "_lambda_pipeline() {\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word\n"
         "    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n        case $word in -*) ;; *) command=$word; break ;; esac\n"
-        "    done\n    COMPREPLY=()\n    case $prev in\n        --replay|--record|--to) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
+        "    done\n    COMPREPLY=()\n    case $prev in\n        --replay|--record|--to|--lake) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
         "        --color) COMPREPLY=($(compgen -W 'auto always never' -- \"$cur\")); return ;;\n    esac\n    case $command in\n");
     for (size_t i = 0; i < lp_command_count; i++) {
         lp_buf_printf(out, "        %s)\n            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '",

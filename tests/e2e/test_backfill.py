@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import random
 import resource
 import signal
 import subprocess
@@ -69,7 +70,10 @@ def test_four_at_once_leave_byte_for_byte_what_one_after_another_leaves(program,
 
 
 def children_of(pid):
-    return [int(it) for it in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        return [int(it) for it in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def is_there(pid):
@@ -109,6 +113,25 @@ def test_killed_in_the_middle_and_started_again_no_slot_is_doubled_and_each_is_d
     assert data_of(program.lake) == data_of(undisturbed)
     kept = {name: record for name, record in records(program.lake).items() if record["slot"][:10] in done_before}
     assert kept == {name: before[name] for name in kept}
+
+
+def test_killed_again_and_again_at_any_moment_it_comes_to_the_same(program, server):
+    undisturbed = program.folder / "undisturbed"
+    file = archive(program, server)
+    assert program.call("backfill", file, *RANGE, "--lake", undisturbed).status == OK
+    rng, kills = random.Random(6), 0
+    for _ in range(200):
+        running = program.start("backfill", file, *RANGE, "--at-once", "2")
+        time.sleep(rng.uniform(0.005, 0.06))
+        children = children_of(running.pid)
+        if not is_there(running.pid):
+            break
+        running.kill()
+        kills += 1
+        wait_until(lambda: not any(is_there(it) for it in children))
+    assert running.finish().status == OK and kills >= 3
+    assert data_of(program.lake) == data_of(undisturbed)
+    assert {it["status"] for it in records(program.lake).values()} == {"ok"} and len(records(program.lake)) == 30
 
 
 def test_ctrl_c_lets_the_runs_wind_up_and_says_how_to_go_on(program, server):

@@ -304,6 +304,11 @@ static int set_up(void **state)
              "pipeline: weather\nsource:\n  get: https://api.example.com/w?q={city}\n%.*sformat: parquet, %s%s",
              (int)(rest - columns), columns, rest, to_stderr);
     write_file("parquet.yaml", text);
+    snprintf(text, sizeof text,
+             "pipeline: weather\nschedule: { expression: \"cron(0 18 * * ? *)\", timezone: Europe/Berlin }\nsource:\n  history: true\n"
+             "  get: https://api.example.com/w?q={city}\n%s%s",
+             columns, to_stderr);
+    write_file("past.yaml", text);
     server = start_server(serve, &server_port);
     mail_server = start_server(serve_mail, &mail_port);
     runtime_server = start_server(serve_runtime, &runtime_port);
@@ -669,6 +674,22 @@ static void each_allocation_of_the_runtime_loop_may_fail(void **state)
     unsetenv("AWS_LAMBDA_RUNTIME_API");
 }
 
+/* Of the process that starts the runs and of the run, whose allocations count on. */
+static void each_allocation_of_a_backfill_may_fail(void **state)
+{
+    (void)state;
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "backfill", "past.yaml", "--replay", "replies", "--from",
+                                                      "2012-10-01", "--to", "2012-10-01", NULL},
+                                0, "lake/weather/dt=2012-10-01/20121001T160000Z.csv");
+}
+
+static void each_allocation_of_what_tells_the_schedule_may_fail(void **state)
+{
+    (void)state;
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "schedule", "past.yaml", "--calendar", NULL}, 0, NULL);
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "plan", "past.yaml", "--aws", NULL}, 0, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -679,6 +700,8 @@ int main(void)
         cmocka_unit_test_teardown(each_allocation_of_a_retry_may_fail, nothing_before),
         cmocka_unit_test(each_allocation_of_a_run_over_the_network_may_fail),
         cmocka_unit_test(each_allocation_of_a_run_that_tells_people_may_fail),
+        cmocka_unit_test(each_allocation_of_a_backfill_may_fail),
+        cmocka_unit_test(each_allocation_of_what_tells_the_schedule_may_fail),
         cmocka_unit_test(each_allocation_of_doctor_may_fail),
         cmocka_unit_test(each_allocation_of_a_run_whose_secret_lies_at_aws_may_fail),
         cmocka_unit_test(each_allocation_of_a_call_of_the_function_may_fail),
