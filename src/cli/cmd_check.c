@@ -11,24 +11,39 @@ static int print_schema(struct lp_cli *c)
     return lp_cli_print(c, &schema, 0);
 }
 
-static int print_faults_json(struct lp_cli *c)
+/* The faults of one file, behind those of the files before it, without the brackets. */
+static int put_faults_json(struct lp_cli *c, const char *path, struct lp_buf *out)
 {
     struct lp_pipeline p;
     struct lp_faults faults;
     struct lp_err err;
-    LP_AUTO(lp_buf) text = {0};
-    enum lp_code code = lp_pipeline_load(&p, c->words[0], &faults, &err);
+    LP_AUTO(lp_buf) list = {0};
+    enum lp_code code = lp_pipeline_load(&p, path, &faults, &err);
     int status = lp_code_info(code)->exit_status;
-    if (code && (code != LP_CONFIG || !faults.count)) {
-        status = lp_cli_fail(c, &err);
-    } else {
-        lp_faults_put_json(&faults, &text);
-        lp_buf_putc(&text, '\n');
-        status = lp_cli_print(c, &text, status);
+    if (code && (code != LP_CONFIG || !faults.count)) status = lp_cli_fail(c, &err);
+    else lp_faults_put_json(&faults, &list);
+    if (list.len > 2) {
+        lp_buf_puts(out, out->len ? "," : "");
+        lp_buf_put(out, list.data + 1, list.len - 2);
     }
+    if (list.failed) out->failed = list.failed;
     lp_pipeline_release(&p);
     lp_faults_release(&faults);
     return status;
+}
+
+static int print_faults_json(struct lp_cli *c)
+{
+    LP_AUTO(lp_buf) list = {0}, text = {0};
+    int status = 0;
+    for (size_t i = 0; i < c->word_count; i++) {
+        int one = put_faults_json(c, c->words[i], &list);
+        if (one && (!status || one != lp_code_info(LP_CONFIG)->exit_status)) status = one;
+    }
+    if (status && status != lp_code_info(LP_CONFIG)->exit_status) return status; /* it has been said why */
+    lp_buf_printf(&text, "[%s]\n", lp_buf_text(&list));
+    if (list.failed) text.failed = list.failed;
+    return lp_cli_print(c, &text, status);
 }
 
 static void note_unset(const char *place, const char *of_whom, struct lp_buf *out)
@@ -61,15 +76,13 @@ static void put_schedule_note(struct lp_cli *c, const struct lp_schedule *s, str
     if (odd) lp_buf_printf(out, "%s%s%s schedule %s: %s\n", c->out.yellow, c->out.warn, c->out.plain, s->expression, odd);
 }
 
-int lp_cmd_check(struct lp_cli *c)
+static int check_file(struct lp_cli *c, const char *path)
 {
-    if (c->schema) return print_schema(c);
-    if (c->json) return print_faults_json(c);
     struct lp_pipeline p;
-    int status = lp_cli_load(c, &p);
+    int status = lp_cli_load_file(c, path, &p);
     if (!status && !c->quiet) {
         LP_AUTO(lp_buf) text = {0};
-        lp_buf_printf(&text, "%s%s%s %s: no faults; ", c->out.green, c->out.ok, c->out.plain, c->words[0]);
+        lp_buf_printf(&text, "%s%s%s %s: no faults; ", c->out.green, c->out.ok, c->out.plain, path);
         lp_put_count(&text, p.columns.count, "column", "columns");
         lp_buf_puts(&text, ", ");
         lp_put_count(&text, p.checks.count, "check", "checks");
@@ -80,5 +93,17 @@ int lp_cmd_check(struct lp_cli *c)
         status = lp_cli_print(c, &text, 0);
     }
     lp_pipeline_release(&p);
+    return status;
+}
+
+int lp_cmd_check(struct lp_cli *c)
+{
+    int status = 0;
+    if (c->schema) return print_schema(c);
+    if (c->json) return print_faults_json(c);
+    for (size_t i = 0; i < c->word_count; i++) {
+        int one = check_file(c, c->words[i]);
+        if (one) status = one;
+    }
     return status;
 }

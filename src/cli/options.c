@@ -8,9 +8,9 @@
 #include <stdlib.h>
 
 const struct lp_command lp_commands[] = {
-    {"check", "FILE", "tell every fault in a pipeline file, with its place",
-     "Reads the file and what it names, and tells everything that is wrong at once. Nothing is fetched.", LP_CMD_CHECK,
-     0, 1, lp_cmd_check},
+    {"check", "FILE…", "tell every fault in pipeline files, with its place",
+     "Reads each file and what it names, and tells everything that is wrong at once. Nothing is fetched.", LP_CMD_CHECK,
+     0, LP_CLI_WORDS, lp_cmd_check},
     {"plan", "FILE", "show the requests and files of a run, without making it",
      "Shows what a run would ask, with secrets masked, and what it would write. Nothing is fetched or written.",
      LP_CMD_PLAN, 1, 1, lp_cmd_plan},

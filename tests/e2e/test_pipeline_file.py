@@ -288,3 +288,13 @@ def test_a_table_of_one_column_cannot_hold_null(program):
     text = re.sub(r"  (temperature|at): .*\n", "", GOOD).replace('"{city}", type: string', '"{city}", type: string, nullable: true')
     result = check(program, text)
     assert result.status == USAGE and "one column" in result.stderr
+
+
+def test_several_files_are_checked_at_once(program):
+    good, bad = program.pipeline("http://127.0.0.1:1/"), program.folder / "bad.yaml"
+    bad.write_text("pipeline: x\n")
+    result = program.call("check", good, bad)
+    assert result.status == USAGE and "weather.yaml: no faults" in result.stdout and "bad.yaml:1:1" in result.stderr
+    faults = program.call("check", bad, good, bad, "--json")
+    assert faults.status == USAGE and {fault["file"] for fault in faults.json()} == {str(bad)}
+    assert program.call("check", good, good, "--json").json() == []
