@@ -77,6 +77,7 @@ static void keep(struct lp_store *store, const char *key, const struct keeping *
         else tell('H', "", last);
         wait_a_little(store);
     }
+    lp_cancel_wind_up(); /* the lock is given back although the service was asked to stop */
     lp_lock_release(&lock);
 }
 
