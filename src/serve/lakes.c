@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGAIN_US INT64_C(60000000) /* a lake that could not be read is asked again */
+#define AGAIN_US  INT64_C(60000000) /* a lake that could not be read is asked again */
+#define FOLLOW_US INT64_C(60000000) /* so long after a slot one that stands by looks for its record */
 
 /* ---- the locks: one per lake ---- */
 
@@ -152,10 +153,28 @@ static void fill(struct lp_service *v, struct lp_look *l)
     }
 }
 
+int64_t lp_service_follow_us(const struct lp_served *s)
+{
+    bool follows = s->scheduled && s->stands_by && !s->fires && !s->gone && !s->in_look && s->agenda.next_us != INT64_MAX;
+    return follows ? s->agenda.next_us + FOLLOW_US : INT64_MAX;
+}
+
+/* So that the page of one that stands by shows what is so. */
+static void follow_the_other(struct lp_service *v)
+{
+    for (size_t i = 0; i < v->roster.count; i++) {
+        struct lp_served *s = v->roster.list[i];
+        if (lp_service_follow_us(s) > v->now_us) continue;
+        lp_agenda_restart(&s->agenda, v->now_us);
+        s->looked = false;
+    }
+}
+
 void lp_service_look(struct lp_service *v)
 {
     struct lp_err err;
     int64_t now = lp_clock_monotonic_us();
+    follow_the_other(v);
     for (size_t i = 0; i < LP_SERVICE_LOOKS; i++) {
         struct lp_look *l = &v->looks[i];
         if (l->errand && lp_look_turn(l)) {

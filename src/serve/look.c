@@ -141,7 +141,7 @@ static void take(struct lp_served *s, const struct finding *f, const struct lp_b
     lp_service_take_bars(s, bars, f->bar_count);
     if (f->last_success_us > b->last_success_us) b->last_success_us = f->last_success_us;
     lp_served_set(&s->last_error, *f->error ? f->error : NULL);
-    if (f->bar_count && b->last_duration_ms < 0) b->last_duration_ms = bars[f->bar_count - 1].duration_ms;
+    if (f->bar_count && (b->last_duration_ms < 0 || !s->fires)) b->last_duration_ms = bars[f->bar_count - 1].duration_ms;
     if (s->fires && s->scheduled && s->active_us == asked_us &&
         lp_agenda_catch_up(&s->agenda, slots, f->slot_count, f->has_older, s->since_us, s->active_us, &err))
         return; /* no memory: looked at again */

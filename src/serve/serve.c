@@ -106,15 +106,21 @@ static void hear_signals(struct lp_service *v)
 
 /* ---- sleeping ---- */
 
+static int64_t wake_of(const struct lp_service *v, const struct lp_served *s)
+{
+    if (!s->scheduled || s->gone) return INT64_MAX;
+    if (!s->fires) return lp_service_follow_us(s);
+    int64_t at = lp_agenda_wake(&s->agenda, v->now_us);
+    bool no_place = at <= v->now_us && v->at_work == v->options->at_once; /* it waits for a place, not for a time */
+    return no_place ? INT64_MAX : at;
+}
+
 /* The instant at which something is due. */
 static int64_t wake_us(const struct lp_service *v)
 {
     int64_t wake = INT64_MAX;
     for (size_t i = 0; i < v->roster.count && !v->stopping; i++) {
-        const struct lp_served *s = v->roster.list[i];
-        if (!s->scheduled || !s->fires || s->gone) continue;
-        int64_t at = lp_agenda_wake(&s->agenda, v->now_us);
-        if (at <= v->now_us && v->at_work == v->options->at_once) continue; /* it waits for a place, not for a time */
+        int64_t at = wake_of(v, v->roster.list[i]);
         if (at < wake) wake = at;
     }
     return wake;

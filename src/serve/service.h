@@ -53,6 +53,8 @@ void lp_service_stop_runs(struct lp_service *v);
 void lp_service_set_keepers(struct lp_service *v);  /* after the roster was read */
 void lp_service_hear_keepers(struct lp_service *v);
 void lp_service_look(struct lp_service *v);         /* reads the past of those whose past is not known */
+/* When one that stands by looks what the other has made of the slot that was due; INT64_MAX: not by itself. */
+int64_t lp_service_follow_us(const struct lp_served *s);
 
 /* shown.c */
 void lp_service_show(struct lp_service *v); /* brings the board up to date */

@@ -209,6 +209,23 @@ def test_of_two_services_over_one_lake_one_fires_and_the_other_takes_over_when_i
     assert second.log.count("✓ weather") + first.log.count("✓ weather") == len(records(program))
 
 
+def test_one_that_stands_by_shows_what_the_other_has_done(program, server, serve):
+    program.pipeline(server.url(), schedule={"expression": "cron(0 18 * * ? *)"})
+    first = serve(begin="2012-10-01 17:59:00", speed=20)
+    first.wait_for("this service fires")
+    second = serve(begin=first.now(), speed=20)
+    second.wait_for("standing by")
+    assert "never ran" in second.get("/")
+    first.wait_for("5 rows in")
+    until = time.monotonic() + 20
+    while 'lambda_pipeline_last_success_timestamp_seconds{pipeline="weather"} 1349114400' not in (said := second.get("/metrics")):
+        assert time.monotonic() < until, said
+        time.sleep(0.2)
+    assert 'lambda_pipeline_next_fire_timestamp_seconds{pipeline="weather"} 1349200800' in said and "lambda_pipeline_leader 0" in said
+    assert "never ran" not in second.get("/") and "5 rows" in second.get("/")
+    assert not re.search("weather, slot", second.log)
+
+
 def test_a_service_that_is_stopped_by_a_signal_is_taken_over_from_and_steps_back(program, server, serve):
     program.pipeline(server.url(), schedule=every_minute())
     first = serve(speed=10)
