@@ -159,7 +159,9 @@ static void put_what_to_do(const struct lp_notice *n, struct lp_buf *out)
 {
     if (n->event != LP_ON_FAILURE && n->event != LP_ON_PARTIAL) return;
     put_label(out, "what to do");
-    lp_buf_printf(out, "%s\n", n->error ? advice(n->code) : "run the slot again; it replaces what was written");
+    lp_buf_printf(out, "%s\n", n->error    ? advice(n->code)
+                               : n->shards ? "run the slot again; it replaces what was written"
+                                           : "ask again for what failed; the rows that stand stay");
     if (!n->again) return;
     put_label(out, "");
     lp_buf_printf(out, "%s\n", n->again);

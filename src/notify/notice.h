@@ -31,7 +31,7 @@ struct lp_notice_file {
 struct lp_notice {
     enum lp_notify_event event;
     const char *pipeline, *status, *run_id;
-    const char *again;      /* the command that runs the slot again */
+    const char *again;      /* the command that runs the slot again, or of it what failed */
     uint64_t shards, shards_failed; /* of a slot that was run in shares: how many; 0: it was not */
     int64_t slot_us, duration_ms;
     struct {

@@ -82,11 +82,13 @@ static void put_word(struct lp_buf *out, const char *word)
     lp_buf_putc(out, '\'');
 }
 
-static void put_command(const struct lp_pipeline *p, const struct lp_run_options *o, struct lp_buf *out)
+/* Of a slot that was run whole and is partial, only what failed is asked again. */
+static void put_command(const struct lp_pipeline *p, const struct lp_run_options *o, const struct lp_record *rec,
+                        struct lp_buf *out)
 {
     char slot[LP_TIME_TEXT_BYTES];
     lp_time_format_iso(o->slot_us, slot);
-    lp_buf_puts(out, "lambda-pipeline run ");
+    lp_buf_puts(out, rec->status == LP_RUN_PARTIAL && !rec->shards ? "lambda-pipeline retry " : "lambda-pipeline run ");
     put_word(out, p->path);
     lp_buf_printf(out, " --slot %s", slot);
 }
@@ -124,7 +126,7 @@ void lp_run_tell(const struct lp_pipeline *p, const struct lp_run_options *o, co
                           .worked_us = h->worked_us,
                           .next_us = INT64_MIN};
     const struct lp_messenger_means means = {.folder = p->folder, .aws = o->aws, .say = o->say, .who = o->who_says};
-    put_command(p, o, &again);
+    put_command(p, o, rec, &again);
     n.again = lp_buf_text(&again);
     take_record(&n, rec);
     if (n.rows.quarantined) take_reasons(&n, judge, names);

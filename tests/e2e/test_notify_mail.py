@@ -102,6 +102,7 @@ def test_a_partial_run_names_what_failed(program, server):
     assert told.message["Subject"] == "weather: 4 records written, 1 request failed (2012-10-01 18:00 UTC)"
     assert "and wrote 4 records; 1 request of 5 failed." in told.part("plain")
     assert re.search(r'\nWhat failed:\n  Portland  404 "city not found"', told.part("plain"))
+    assert f"\n              lambda-pipeline retry {file} --slot 2012-10-01T18:00:00Z\n" in told.part("plain")
 
 
 def test_what_was_quarantined_is_told_with_its_reasons(program, server):
