@@ -249,7 +249,8 @@ static void put_fires(const struct lp_schedule *s, int64_t after_us, struct lp_b
     for (; count < FIRES_LISTED && lp_expression_next(&e, &zone, at_us, &at_us); count++) {
         char text[LP_TIME_TEXT_BYTES];
         if (!count) {
-            lp_buf_puts(out, "<table>\n<thead><tr><th scope=\"col\">next</th>");
+            lp_buf_puts(out, "<div class=\"wide\" role=\"region\" aria-label=\"Next slots\" tabindex=\"0\">\n<table>\n<thead><tr>"
+                             "<th scope=\"col\">next</th>");
             if (!utc) lp_buf_puts(out, "<th scope=\"col\">local time</th>");
             lp_buf_puts(out, "<th scope=\"col\">UTC</th></tr></thead>\n<tbody>\n");
         }
@@ -265,7 +266,7 @@ static void put_fires(const struct lp_schedule *s, int64_t after_us, struct lp_b
         lp_buf_puts(out, "</td></tr>\n");
     }
     lp_zone_release(&zone);
-    lp_buf_puts(out, count ? "</tbody>\n</table>\n" : "<p class=\"soft\">It is not due any more.</p>\n");
+    lp_buf_puts(out, count ? "</tbody>\n</table>\n</div>\n" : "<p class=\"soft\">It is not due any more.</p>\n");
 }
 
 static void put_schedule(const struct view *v, struct lp_buf *out)

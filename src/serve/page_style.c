@@ -5,7 +5,7 @@
 
 /* Colours are for the eye that is quick; each has a word or a shape as well. Contrast of text is 4.5 or more in both. */
 const char lp_page_style[] =
-    ":root{--paper:#fcfbf8;--ink:#1c2427;--soft:#58646a;--rule:#dedcd4;--wash:#f2f0ea;--accent:#1a6480;--ok:#3b8474;"
+    ":root{--paper:#fcfbf8;--ink:#1c2427;--soft:#58646a;--rule:#dedcd4;--wash:#f2f0ea;--accent:#1a6480;--ok:#2f7868;"
     "--partial:#a56300;--failed:#b3261e;--s0:#1a6480;--s1:#b0461f;--s2:#4a7d2c;--s3:#7a4fa3;--s4:#96700c;--s5:#b03a75;"
     "--s6:#2f7f78;--s7:#5c6570;color-scheme:light dark}\n"
     "@media(prefers-color-scheme:dark){:root{--paper:#14191c;--ink:#e3e7e7;--soft:#9babb1;--rule:#2e383d;--wash:#1c2327;"
