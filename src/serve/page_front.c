@@ -1,5 +1,6 @@
 #include "serve/page.h"
 
+#include "base/clock.h"
 #include "base/number.h"
 #include "serve/chart.h"
 #include "serve/page_text.h"
@@ -104,6 +105,21 @@ static void put_figures(const struct lp_board_pipeline *p, bool titles, struct l
     lp_buf_puts(out, "</figcaption></figure>\n");
 }
 
+/* To the record of the run that the error is of: the last one. */
+static void put_record_link(const struct lp_board_pipeline *p, struct lp_buf *out)
+{
+    char slot[LP_TIME_TEXT_BYTES];
+    for (size_t i = p->bar_count; i-- > 0;) {
+        if (p->bars[i].state == LP_BAR_MISSED) continue;
+        if (p->bars[i].state == LP_BAR_OK) return;
+        lp_time_format_slot(p->bars[i].slot_us, slot);
+        lp_buf_puts(out, " · <a href=\"/pipelines/");
+        lp_html_puts(out, p->name);
+        lp_buf_printf(out, "/runs/%s\">record</a>", slot);
+        return;
+    }
+}
+
 static void put_pipeline(const struct lp_board *b, const struct lp_board_pipeline *p, struct lp_buf *out)
 {
     enum lp_mood mood = lp_page_mood(p);
@@ -128,6 +144,7 @@ static void put_pipeline(const struct lp_board *b, const struct lp_board_pipelin
     if (what && *what) {
         lp_buf_puts(out, mood == LP_MOOD_FAILED || mood == LP_MOOD_FAULT ? "<p class=\"last error\">" : "<p class=\"last warn\">");
         lp_html_put_cut(out, what, 600);
+        if (!p->fault) put_record_link(p, out);
         lp_buf_puts(out, "</p>\n");
     }
     lp_buf_puts(out, "</li>\n");

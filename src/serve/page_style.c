@@ -97,7 +97,7 @@ const char lp_page_style[] =
     "ol.rows>li,ul.rows>li{padding:.5rem 0;border-top:1px solid var(--wash)}\n"
     "ol.rows p,ul.rows p{margin:.1rem 0}\n"
     "details summary{cursor:pointer;color:var(--soft);font-size:.875rem}\n"
-    "@media(max-width:44rem){body{padding-top:1rem}.pipelines>li{grid-template-columns:minmax(0,1fr) auto;gap:.35rem 1rem}"
+    "@media(max-width:44rem){body{padding-top:1rem}table{font-size:.85rem}th,td{padding-right:.8rem}.pipelines>li{grid-template-columns:minmax(0,1fr) auto;gap:.35rem 1rem}"
     ".pipelines .what{grid-column:1/-1}dl{grid-template-columns:minmax(0,1fr);gap:0}dd{margin-bottom:.5rem}"
     ".plot>svg{height:8rem}.plot.rows>svg{height:5.5rem}.plot.lines>svg{height:11rem}h1{font-size:1.4rem}}\n"
     "@media print{:root{--paper:#fff;--ink:#000;--soft:#444;--rule:#bbb;--wash:#eee;color-scheme:light}body{max-width:none;padding:0;"

@@ -124,6 +124,13 @@ def test_what_strangers_wrote_is_text_on_the_page(pages):
     assert EVIL in words_of(tree) and "\\u202e\\u0007 ä 日本" in words_of(tree)
 
 
+def test_an_error_on_the_front_page_leads_to_its_record(pages, past):
+    bars = [bar(8), {**bar(0, board.FAILED), "slot_us": int(slot_of(9).timestamp()) * 1000000}, bar(0, board.MISSED)]
+    pages.show({"pipelines": [pipeline("weather", path=past, bars=bars, last_error="401")]})
+    link = next(it for it in links(pages.get("/").text) if "/runs/" in it)
+    assert "Invalid API key" in words_of(check_page(pages.get(link)))
+
+
 def test_the_front_page_comes_again_every_minute_and_no_other_does(pages):
     pages.show({"pipelines": [pipeline("weather")]})
     assert '<meta http-equiv="refresh" content="60">' in pages.get("/").text
