@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import behaviours
+from harness import aws_faults, behaviours
 from harness.runner import FAILED, OK, PARTIAL, USAGE, is_sanitized
 
 DAYS = [f"2026-10-{day:02d}" for day in range(1, 31)]
@@ -119,6 +119,7 @@ def test_killed_again_and_again_at_any_moment_it_comes_to_the_same(program, serv
     undisturbed = program.folder / "undisturbed"
     file = archive(program, server)
     assert program.call("backfill", file, *RANGE, "--lake", undisturbed).status == OK
+    server.default = behaviours.ok(delay=0.015)
     rng, kills = random.Random(6), 0
     for _ in range(200):
         running = program.start("backfill", file, *RANGE, "--at-once", "2")
@@ -312,6 +313,15 @@ def test_in_a_bucket_it_goes_on_where_it_was_stopped_too(program, server, aws):
     done = program.call("backfill", file, *few, "--json", env=aws.env, timeout=60)
     assert done.status == OK and done.json()["skipped"] == 5 and asked_days(server) == {"2026-10-03": 2}
     assert len([key for key in aws.objects(bucket) if key.endswith(".csv")]) == 6
+
+
+def test_records_that_cannot_be_listed_end_it_before_anything_is_run(program, server, aws):
+    bucket = aws.bucket()
+    file = archive(program, server, sink={"to": f"s3://{bucket}/lake"})
+    aws.proxy.fault(aws_faults.refuse(403, "AccessDenied"), operation="ListObjectsV2")
+    done = program.call("backfill", file, *RANGE, env=aws.env)
+    assert done.status == FAILED and "s3:ListBucket" in done.stderr and not server.requests
+    assert "30 of 30 slots still to do" in done.stdout
 
 
 def test_the_archive_example_is_filled_from_its_replies(program, repo):
