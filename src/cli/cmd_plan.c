@@ -106,7 +106,7 @@ static void put_rest(struct lp_cli *c, const struct lp_pipeline *p, struct lp_bu
         }
         lp_buf_puts(out, " on ");
         lp_notify_put_events(&p->notify, out);
-        lp_buf_putc(out, '\n');
+        lp_buf_puts(out, c->shards > 1 ? ", once the shards are merged\n" : "\n");
     }
     if (p->schedule.expression) {
         put_heading(c, "fires", out);

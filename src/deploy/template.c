@@ -303,12 +303,30 @@ static void put_secret_files(const struct lp_stack_function *f, struct lp_buf *o
     }
 }
 
+/* Shards know nothing of each other's rows: only what comes from the item is in one of them alone. */
+static void put_uniques(const struct lp_pipeline *p, struct lp_buf *out)
+{
+    for (size_t i = 0; i < p->quality.unique.count; i++) {
+        const struct lp_unique *u = &p->quality.unique.list[i];
+        bool per_item = false;
+        for (size_t k = 0; k < u->count; k++) {
+            const struct lp_column *c = &p->columns.list[u->columns[k]];
+            per_item |= !c->from_text && lp_template_per_item(&c->value);
+        }
+        if (per_item) continue;
+        lp_buf_printf(out, "%s: unique: ", p->path);
+        for (size_t k = 0; k < u->count; k++) lp_buf_printf(out, "%s%s", k ? ", " : "", u->names[k]);
+        lp_buf_puts(out, " is compared within a shard alone; add a column that comes from the item\n");
+    }
+}
+
 void lp_template_put_warnings(const struct lp_stack *s, struct lp_buf *out)
 {
     char name[LP_GLUE_NAME_BYTES];
     for (size_t i = 0; i < s->count; i++) {
         const struct lp_pipeline *p = s->list[i].pipeline;
         put_secret_files(&s->list[i], out);
+        if (s->shards > 1) put_uniques(p, out);
         if (!in_stack(p))
             lp_buf_printf(
                 out,

@@ -85,6 +85,7 @@ static enum lp_code prepare(struct merging *m, struct lp_err *err)
     LP_TRY(lp_record_read_earlier(m->store, &m->whole, m->lock->orderly, &m->earlier, err));
     LP_TRY(lp_lines_init(&m->refused, lp_buf_text(&m->earlier.refused), err));
     if (m->earlier.shards == m->shares.count) m->earlier.shards = 0; /* their quarantines are those of now */
+    LP_TRY(lp_record_read_shares(m->store, &m->whole, &m->earlier, err));
     if (m->earlier.any) LP_TRY(read_whole(m, err));
     LP_TRY(lp_judge_init(&m->judge, &p->quality, &p->checks, &p->columns, err));
     if (lp_catalog_in_glue_as_csv(&p->sink)) lp_judge_require_one_line(&m->judge);

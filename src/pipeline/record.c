@@ -1,5 +1,6 @@
 #include "pipeline/record.h"
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
@@ -232,7 +233,7 @@ void lp_record_put_key(const struct lp_layout *l, const char *url, struct lp_buf
     LP_AUTO(lp_buf) folder = {0};
     const char *key = NULL;
     lp_buf_printf(&folder, "%s/", l->sink->catalog.table);
-    if (folder.failed) {
+    if (folder.failed) { /* an empty text is found everywhere */
         keys->failed = folder.failed;
         return;
     }
@@ -280,13 +281,45 @@ enum lp_code lp_record_drop_intent(struct lp_store *store, const struct lp_layou
     return store->ops->remove(store, lp_buf_text(&key), err);
 }
 
+static void put_keys(const struct lp_layout *l, const json_t *record, struct lp_buf *keys)
+{
+    const json_t *file;
+    size_t i;
+    json_array_foreach (json_object_get(record, "files"), i, file)
+        lp_record_put_key(l, json_string_value(json_object_get(file, "url")), keys);
+    json_array_foreach (json_object_get(record, "kept"), i, file)
+        lp_record_put_key(l, json_string_value(file), keys);
+}
+
+enum lp_code lp_record_read_shares(struct lp_store *store, const struct lp_layout *l, struct lp_earlier *out,
+                                   struct lp_err *err)
+{
+    struct lp_layout share = *l;
+    share.shards = out->shards;
+    for (share.shard = 0; share.shard < out->shards; share.shard++) {
+        LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES};
+        LP_AUTO(lp_arena) arena = {.max_bytes = (size_t)256 << 20};
+        json_t *record;
+        LP_TRY(lp_cancel_check(err));
+        lp_layout_put_record_key(&share, &key);
+        LP_TRY(lp_buf_code(&key, "the record's name", err));
+        enum lp_code code = store->ops->read(store, lp_buf_text(&key), &text, err);
+        if (code == LP_NOTFOUND) continue;
+        LP_TRY(code);
+        code = lp_json_parse(&arena, lp_buf_text(&text), text.len, &record, err);
+        if (code == LP_NOMEM) return code;
+        if (!code) put_keys(l, record, &out->keys);
+    }
+    return lp_buf_code(&out->keys, "the earlier records", err);
+}
+
 /* A record of an earlier run tells where its files are; one that cannot be read tells nothing. */
 enum lp_code lp_record_read_earlier(struct lp_store *store, const struct lp_layout *l, bool orderly,
                                     struct lp_earlier *out, struct lp_err *err)
 {
     LP_AUTO(lp_buf) key = {.max_bytes = 1024}, text = {.max_bytes = MAX_RECORD_BYTES};
     LP_AUTO(lp_arena) arena = {.max_bytes = (size_t)256 << 20};
-    json_t *record, *file;
+    json_t *record, *run_id;
     size_t i;
     lp_layout_put_record_key(l, &key);
     LP_TRY(lp_buf_code(&key, "the record's name", err));
@@ -300,13 +333,10 @@ enum lp_code lp_record_read_earlier(struct lp_store *store, const struct lp_layo
     if (code) return code == LP_NOMEM ? code : LP_OK;
     const char *status = json_string_value(json_object_get(record, "status"));
     out->written = status && (!strcmp(status, "ok") || !strcmp(status, "partial"));
-    json_array_foreach (json_object_get(record, "files"), i, file)
-        lp_record_put_key(l, json_string_value(json_object_get(file, "url")), &out->keys);
-    json_array_foreach (json_object_get(record, "kept"), i, file)
-        lp_record_put_key(l, json_string_value(file), &out->keys);
+    put_keys(l, record, &out->keys);
     int64_t shards = json_integer_value(json_object_get(record, "shards"));
-    json_array_foreach (json_object_get(record, "refused"), i, file) {
-        const char *run = json_string_value(file);
+    json_array_foreach (json_object_get(record, "refused"), i, run_id) {
+        const char *run = json_string_value(run_id);
         if (run && !strchr(run, '\n')) lp_buf_printf(&out->refused, "%s\n", run);
     }
     LP_TRY(lp_buf_code(&out->refused, "the earlier record", err));

@@ -73,6 +73,10 @@ enum lp_code lp_record_drop_intent(struct lp_store *store, const struct lp_layou
  * last run of the slot is known to have ended in order: then only what it names is there. */
 enum lp_code lp_record_read_earlier(struct lp_store *store, const struct lp_layout *l, bool orderly,
                                     struct lp_earlier *out, struct lp_err *err) LP_CHECKED;
+/* Where that record is of shares (out->shards): what their own records name, which may have been run again, or not been
+ * read to the end by who merged them. */
+enum lp_code lp_record_read_shares(struct lp_store *store, const struct lp_layout *l, struct lp_earlier *out,
+                                   struct lp_err *err) LP_CHECKED;
 /* The key of a data file whose URL some record names, with a newline behind it; nothing when it is none of the table's. */
 void lp_record_put_key(const struct lp_layout *l, const char *url, struct lp_buf *keys);
 void lp_record_release(struct lp_record *r);

@@ -215,6 +215,18 @@ def test_other_shares_take_the_place_of_earlier_ones(program, server):
     assert program.run(file).status == OK and files(program, "_quarantine") == []
 
 
+def test_a_whole_run_takes_the_place_of_what_its_shares_have_now(program, server):
+    """One of them was run again since they were merged, and has other files."""
+    file = program.pipeline(server.url(), columns={**BOUND, "place": {"value": "{city}", "type": "string"}},
+                            sink={"partition": {"degrees": "temperature"}})
+    shares(program, file)
+    assert merge(program, file).status == OK
+    server.script("Portland", hot(-3))
+    shares(program, file, only=[2])
+    assert program.run(file).status == OK
+    assert set(files(program)) == {f"{SLOT_NAME}.csv"}
+
+
 def test_a_slot_that_was_run_whole_after_its_shares_stays_as_it_is(program, server):
     file = program.pipeline(server.url())
     shares(program, file)

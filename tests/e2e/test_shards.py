@@ -219,6 +219,20 @@ def test_merging_wants_to_know_of_how_many(program, file):
     assert result.status == USAGE and "merge wants the number of shards: --shards N" in result.stderr
 
 
+def test_a_key_that_shares_cannot_judge_is_said(program, server):
+    sink = {"to": "${OUTPUT_BUCKET:-./lake}", "catalog": None}
+    file = program.pipeline(server.url(), sink=sink, quality={"unique": [["city", "humidity"], ["observed_at", "humidity"]]})
+    assert program.call("template", file).stderr == ""
+    assert program.call("template", file, "--shards", 3).stderr == (
+        f"{file}: unique: observed_at, humidity is compared within a shard alone; add a column that comes from the item\n")
+
+
+def test_plan_says_that_a_share_tells_nobody_by_itself(program, server):
+    file = program.pipeline(server.url(), notify={"when": ["failure"], "to": ["stderr"]})
+    assert "tells   stderr on failure\n" in program.call("plan", file).stdout.replace("standard error", "stderr")
+    assert " on failure, once the shards are merged\n" in program.call("plan", file, "--shard", "1/3").stdout
+
+
 def test_cfn_lint_finds_nothing_in_the_machine(machine, tmp_path):
     assert lint(tmp_path, machine) == ""
 

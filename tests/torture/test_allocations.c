@@ -462,14 +462,10 @@ static void run_before(void)
     if (WEXITSTATUS(status) != 3) fail_msg("what is run before: status %d\n%s", status, output_of_attempt());
 }
 
-/* Runs the program in a child with the given number of allocations before the one that fails; its exit status. */
-static int attempt(const char *const *words, long allocations)
+/* Runs the program in a child; its exit status. */
+static int run_child(const char *const *words)
 {
     int status = 0;
-    remove_tree("lake");
-    run_before();
-    *left = allocations;
-    *happened = false;
     pid_t child = fork();
     if (child == 0) {
         static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE}; /* by cmocka, which would go on in the child */
@@ -485,6 +481,32 @@ static int attempt(const char *const *words, long allocations)
     }
     waitpid(child, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static bool begins_with_shards; /* a lake with two shards, not an empty one */
+
+static void copy_shards(void)
+{
+    int status = 0;
+    pid_t child = begins_with_shards ? fork() : -1;
+    if (child == 0) {
+        execlp("cp", "cp", "-a", "shards", "lake", NULL);
+        _exit(127);
+    }
+    if (child < 0) return;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+}
+
+/* With the given number of allocations before the one that fails. */
+static int attempt(const char *const *words, long allocations)
+{
+    remove_tree("lake");
+    run_before();
+    copy_shards();
+    *left = allocations;
+    *happened = false;
+    return run_child(words);
 }
 
 #define DATA(ending) "lake/weather/dt=2012-10-01/20121001T180000Z" ending
@@ -556,6 +578,41 @@ static void each_allocation_of_a_replayed_run_may_fail(void **state)
                         "city,temperature,at\nB,53.6,1970-01-01T00:00:01Z\n");
 }
 
+/* One row of two is bad. */
+static void merge_shards(const char *file, int good)
+{
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(run_child((const char *const[]){"lambda-pipeline", "run", file, "--replay", "replies", "--slot",
+                                                         "2012-10-01T18:00:00Z", "--shard", i ? "2/2" : "1/2", "--to",
+                                                         "shards", NULL}),
+                         0);
+    begins_with_shards = true;
+    every_allocation_fails_once((const char *const[]){"lambda-pipeline", "merge", file, "--shards", "2", "--slot",
+                                                      "2012-10-01T18:00:00Z", "--to", "lake", NULL},
+                                good, NULL);
+    begins_with_shards = false;
+    remove_tree("shards");
+}
+
+static void each_allocation_of_a_merge_may_fail(void **state)
+{
+    (void)state;
+    merge_shards("weather.yaml", 0);
+}
+
+static void each_allocation_of_a_merge_that_refuses_may_fail(void **state)
+{
+    static char text[4096], changed[4200];
+    (void)state;
+    assert_non_null(read_file("weather.yaml", text, sizeof text));
+    char *share = strstr(text, "100%");
+    assert_non_null(share);
+    *share = '\0';
+    snprintf(changed, sizeof changed, "%s10%%%s", text, share + 4);
+    write_file("refused.yaml", changed);
+    merge_shards("refused.yaml", 4);
+}
+
 static void each_allocation_of_a_run_to_parquet_may_fail(void **state)
 {
     (void)state;
@@ -577,6 +634,7 @@ static int nothing_before(void **state)
 {
     (void)state;
     before = NULL; /* should it have failed */
+    begins_with_shards = false;
     return 0;
 }
 
@@ -696,6 +754,8 @@ int main(void)
         cmocka_unit_test(each_allocation_of_check_may_fail),
         cmocka_unit_test(each_allocation_of_a_check_that_finds_faults_may_fail),
         cmocka_unit_test(each_allocation_of_a_replayed_run_may_fail),
+        cmocka_unit_test_teardown(each_allocation_of_a_merge_may_fail, nothing_before),
+        cmocka_unit_test_teardown(each_allocation_of_a_merge_that_refuses_may_fail, nothing_before),
         cmocka_unit_test(each_allocation_of_a_run_to_parquet_may_fail),
         cmocka_unit_test_teardown(each_allocation_of_a_retry_may_fail, nothing_before),
         cmocka_unit_test(each_allocation_of_a_run_over_the_network_may_fail),
