@@ -251,12 +251,12 @@ static enum lp_code read_quarantine(struct lp_again *a, const struct lp_bindings
 }
 
 /* What the rows in quarantine were to the judge: a share's record says it. Of others only unique_values_eq would miss them. */
-static enum lp_code judge_quarantine(struct lp_again *a, struct lp_judge *judge)
+static enum lp_code judge_quarantine(struct lp_again *a, struct lp_judge *judge, struct lp_err *err)
 {
     const json_t *share = json_object_get(a->record, "share");
     if (share) {
         judge->warnings = 0; /* all are in there */
-        lp_tally_add(judge, share);
+        LP_TRY(lp_tally_add(judge, share, err));
     }
     for (const struct lp_check *c = share || !a->quarantine_lines ? NULL : judge->checks->first; c; c = c->next)
         if (c->kind == LP_CHECK_VALUES_EQ) return run_whole(a, "unique_values_eq has to see its quarantined rows as well");
@@ -269,7 +269,7 @@ enum lp_code lp_again_read(struct lp_again *a, const struct lp_bindings *run, st
     if (!a->whole && !a->nothing) LP_TRY(find_items(a, err));
     if (!a->whole && !a->nothing) LP_TRY(read_files(a, judge, err));
     if (!a->whole && !a->nothing) LP_TRY(read_quarantine(a, run, judge, err));
-    if (!a->whole && !a->nothing) LP_TRY(judge_quarantine(a, judge));
+    if (!a->whole && !a->nothing) LP_TRY(judge_quarantine(a, judge, err));
     return LP_OK;
 }
 

@@ -244,16 +244,25 @@ static enum lp_code refuse(struct merging *m, struct lp_err *err)
 {
     struct lp_err ignored;
     LP_TRY(publish_record(m, err));
-    (void)!lp_shares_withdraw(&m->shares, LP_SHARE_COUNTS, &ignored); /* the record says so */
-    (void)!lp_shares_withdraw(&m->shares, LP_SHARE_REFUSED, &ignored);
-    LP_TRY(lp_output_publish_quarantine(&m->output, &m->earlier, err));
-    return note_kept(m, err);
+    enum lp_code code = lp_shares_withdraw(&m->shares, LP_SHARE_COUNTS, err);
+    if (!code) code = lp_shares_withdraw(&m->shares, LP_SHARE_REFUSED, err);
+    if (!code) code = lp_output_publish_quarantine(&m->output, &m->earlier, err);
+    enum lp_code kept = note_kept(m, code ? &ignored : err);
+    return code ? code : kept;
+}
+
+/* "Nothing was published" is not so as long as files of shares stand. */
+static enum lp_code not_removed(struct lp_err *err, const struct lp_err *why)
+{
+    struct lp_err said = *err;
+    return lp_fail(err, said.code, "%.300s; but files of its shards may still stand: %.200s; merge again", said.text,
+                   why->text);
 }
 
 static enum lp_code write_record(struct merging *m, enum lp_code code, struct lp_err *err)
 {
     struct lp_record *rec = m->rec;
-    struct lp_err local = {0};
+    struct lp_err local = {0}, ignored;
     count(m);
     finish_times(rec);
     enum lp_code noted = LP_OK;
@@ -266,8 +275,10 @@ static enum lp_code write_record(struct merging *m, enum lp_code code, struct lp
     if (!noted && code == LP_GATE) noted = refuse(m, &local);
     if (code) forget_files(rec);
     if (!noted) noted = publish_record(m, &local);
+    else if (m->recorded) (void)!publish_record(m, &ignored);
     if (!noted && (!m->lock->orderly || !lp_sink_one_partition(m->whole.sink)))
         noted = lp_record_drop_intent(m->store, &m->whole, &local);
+    if (code == LP_GATE && noted) return not_removed(err, &local);
     if (code || !noted) return code;
     rec->status = LP_RUN_FAILED;
     return lp_fail(err, noted, "the rows are written, the run record is not: %s", local.text);

@@ -115,7 +115,7 @@ static enum lp_code add_rows(struct lp_shares *s, const json_t *record, struct l
     const json_t *rows = json_object_get(record, "rows");
     s->judge->rows_read += lp_record_count(rows, "read");
     s->judge->rows_bad += lp_record_count(rows, "quarantined");
-    lp_tally_add(s->judge, json_object_get(record, "share"));
+    LP_TRY(lp_tally_add(s->judge, json_object_get(record, "share"), err));
     return add_files(s->rec, json_object_get(record, "files"), err);
 }
 

@@ -41,30 +41,38 @@ void lp_tally_put(const struct lp_judge *j, struct lp_json_writer *w)
 }
 
 /* The element of a list whose rule is this one; NULL: there is none. */
-static const json_t *find_rule(const struct lp_judge *j, size_t rule, const json_t *list)
+static enum lp_code find_rule(const struct lp_judge *j, size_t rule, const json_t *list, const json_t **found,
+                              struct lp_err *err)
 {
     LP_AUTO(lp_buf) text = {0};
     const json_t *it;
     size_t i;
-    if (!json_array_size(list)) return NULL;
+    *found = NULL;
+    if (!json_array_size(list)) return LP_OK;
     lp_judge_put_rule(j, rule, &text);
+    LP_TRY(lp_buf_code(&text, "a rule", err));
     json_array_foreach (list, i, it) {
         const char *name = json_string_value(json_object_get(it, "rule"));
-        if (name && !strcmp(name, lp_buf_text(&text))) return it;
+        if (!name || strcmp(name, lp_buf_text(&text)) != 0) continue;
+        *found = it;
+        return LP_OK;
     }
-    return NULL;
+    return LP_OK;
 }
 
 /* Values stand in the list in the check's own order. */
-static void add_seen(struct lp_judge *j, const struct lp_check *c, const json_t *unseen)
+static enum lp_code add_seen(struct lp_judge *j, const struct lp_check *c, const json_t *unseen, struct lp_err *err)
 {
-    const json_t *entry = find_rule(j, c->rule, unseen), *values = entry ? json_object_get(entry, "values") : NULL;
+    const json_t *entry;
     size_t next = 0;
+    LP_TRY(find_rule(j, c->rule, unseen, &entry, err));
+    const json_t *values = json_object_get(entry, "values");
     for (size_t i = 0; i < c->value_count; i++) {
         const char *missed = json_string_value(json_array_get(values, next));
         if (missed && !strcmp(missed, c->words[i])) next++;
         else j->values_seen[c->rule][i] = true;
     }
+    return LP_OK;
 }
 
 static uint64_t count_of(const json_t *map, const char *key)
@@ -73,12 +81,15 @@ static uint64_t count_of(const json_t *map, const char *key)
     return n > 0 ? (uint64_t)n : 0;
 }
 
-void lp_tally_add(struct lp_judge *j, const json_t *tally)
+enum lp_code lp_tally_add(struct lp_judge *j, const json_t *tally, struct lp_err *err)
 {
     const json_t *broken = json_object_get(tally, "broken"), *unseen = json_object_get(tally, "unseen"), *entry;
-    for (size_t i = 0; i < j->rule_count; i++)
-        if ((entry = find_rule(j, i, broken))) j->rule_failures[i] += count_of(entry, "rows");
+    for (size_t i = 0; i < j->rule_count; i++) {
+        LP_TRY(find_rule(j, i, broken, &entry, err));
+        j->rule_failures[i] += count_of(entry, "rows");
+    }
     for (const struct lp_check *c = j->checks->first; c; c = c->next)
-        if (c->kind == LP_CHECK_VALUES_EQ) add_seen(j, c, unseen);
+        if (c->kind == LP_CHECK_VALUES_EQ) LP_TRY(add_seen(j, c, unseen, err));
     j->warnings += count_of(tally, "warnings");
+    return LP_OK;
 }

@@ -4,7 +4,7 @@
  *          passed over. What `unique` saw is not told: that would be the rows themselves.
  * Owns:    nothing.
  * Units:   rows.
- * Errors:  a full buffer.
+ * Errors:  a full buffer; LP_NOMEM.
  * Threads: one thread (JSON).
  */
 #ifndef LP_QUALITY_TALLY_H
@@ -15,6 +15,6 @@
 
 void lp_tally_put(const struct lp_judge *j, struct lp_json_writer *w); /* the members */
 /* Adds what another judge of the same rules came to; NULL: it was not told, and no value is missed in it. */
-void lp_tally_add(struct lp_judge *j, const json_t *tally);
+enum lp_code lp_tally_add(struct lp_judge *j, const json_t *tally, struct lp_err *err) LP_CHECKED;
 
 #endif

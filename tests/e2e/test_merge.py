@@ -182,6 +182,7 @@ def test_files_that_cannot_be_removed_are_kept_and_said_and_merging_again_remove
               {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": f"arn:aws:s3:::{bucket}/weather/*"}]
     result = merge(program, file, env=aws.env_of(aws.user(policy)))
     assert result.status == GATE and "✗ shard 1/3: its files could not be removed: " in result.stderr, result.stderr
+    assert "nothing was published, the reasons are in _quarantine; but files of its shards may still stand: " in result.stderr
     record = json.loads(aws.objects(bucket)[f"_runs/weather/{SLOT_NAME}.json"])
     assert len(record["kept"]) == 3 and record["files"] == []
     assert merge(program, file, env=aws.env).status == GATE

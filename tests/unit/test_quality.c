@@ -120,7 +120,7 @@ static void add_tally(struct run *sum, struct run *part)
     lp_tally_put(&part->judge, &w);
     lp_json_close(&w, '}');
     assert_ok(lp_json_parse(&part->arena, lp_buf_text(&text), text.len, &tally, &err));
-    lp_tally_add(&sum->judge, tally);
+    assert_ok(lp_tally_add(&sum->judge, tally, &err));
     sum->judge.rows_read += part->judge.rows_read;
     sum->judge.rows_bad += part->judge.rows_bad;
 }
@@ -150,7 +150,7 @@ static void judgements_of_parts_add_up_to_that_of_the_whole(void **state)
     assert_int_equal(sum.judge.warnings, 2);
     lp_judge_put_rule(&sum.judge, sum.judge.rule_count - 1, &rule);
     assert_string_equal(lp_buf_text(&rule), "no_line_break");
-    lp_tally_add(&sum.judge, NULL);
+    assert_ok(lp_tally_add(&sum.judge, NULL, &err));
     assert_int_equal(sum.judge.warnings, 2);
     close_run(&sum);
     for (size_t i = 0; i < 2; i++) close_run(&parts[i]);
