@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#define NOTICE_BYTES sizeof(((struct lp_fire_report *)0)->notice)
 #define ANSWER_BYTES (sizeof(struct lp_fire_report) + 64)
 
 struct firing {
@@ -38,9 +39,18 @@ static void fill(const struct lp_record *rec, enum lp_code code, const struct lp
     lp_secret_mask_text(r->said, sizeof r->said);
 }
 
+/* notify: { to: stderr } */
+static void hear(void *who, const struct lp_notice *n, const struct lp_message *message)
+{
+    char *notice = who;
+    (void)n;
+    snprintf(notice, NOTICE_BYTES, "%s", lp_buf_text(&message->subject));
+}
+
 static enum lp_code work(void *arg, struct lp_buf *out, struct lp_err *err)
 {
     const struct firing *f = arg;
+    char notice[NOTICE_BYTES] = "";
     struct lp_pipeline p;
     struct lp_record rec = {0};
     struct lp_aws *aws = NULL;
@@ -53,9 +63,10 @@ static enum lp_code work(void *arg, struct lp_buf *out, struct lp_err *err)
     enum lp_code code = lp_served_load(f->roster, f->served, &p, &why);
     if (!code) code = lp_aws_new(&f->roster->aws, &aws, &why);
     const struct lp_run_options o = {.slot_us = f->slot_us, .aws = aws, .unless_done = true,
-                                     .replay_folder = f->roster->replay};
+                                     .replay_folder = f->roster->replay, .say = hear, .who_says = notice};
     if (!code) code = lp_run(&p, &o, &rec, &why);
     fill(&rec, code, &why, &report);
+    memcpy(report.notice, notice, sizeof notice);
     lp_buf_put(out, (const char *)&report, sizeof report);
     lp_aws_free(aws);
     lp_record_release(&rec);

@@ -24,6 +24,7 @@ struct lp_fire_report {
     uint64_t rows, quarantined, failed, retries;
     char error[600]; /* the first failure; "" when there is none */
     char said[400];  /* for people who read the log: who could not be told; "" when there is nothing to say */
+    char notice[400]; /* notify: { to: stderr }, which is the log here; "" */
 };
 
 struct lp_firing {

@@ -120,6 +120,7 @@ static void tell_end(struct lp_service *v, const struct lp_firing *f, const stru
     if (f->fire.caught_up) lp_buf_puts(&text, " (caught up)");
     else if (f->fire.tries) lp_buf_printf(&text, " (try %u)", f->fire.tries + 1);
     lp_service_say(v, level, f->served, f->fire.slot_us, "%s", lp_buf_text(&text));
+    if (*r->notice) lp_service_say(v, level, f->served, f->fire.slot_us, "notify: %s", r->notice);
     if (*r->said) lp_service_say(v, LP_SERVE_WARN, f->served, f->fire.slot_us, "%s", r->said);
 }
 

@@ -370,6 +370,38 @@ def test_the_log_can_be_json(program, server, serve):
     assert done and done[0]["pipeline"] == "weather" and done[0]["level"] == "info" and "5 rows in" in done[0]["message"]
 
 
+def test_who_wants_to_be_told_on_standard_error_reads_it_in_the_log(program, server, serve):
+    program.pipeline(server.url(), schedule=every_minute(retries=0), source={"retry": {"attempts": 1}, "each": {"city": ["Dallas"]}},
+                     notify={"when": ["failure", "recovery"], "to": ["stderr"]})
+    server.script("Dallas", behaviours.status(503), behaviours.ok())
+    it = serve()
+    it.wait_for(r"✗ weather, slot \S+: notify: weather FAILED: .*503")
+    it.wait_for(r"✓ weather, slot \S+: notify: weather: .*1 row|✓ weather, slot \S+: notify: weather")
+    it.stop()
+
+
+def test_the_schedule_stays_on_time_while_a_thousand_clients_hold_on_to_the_page(program, server, serve):
+    program.pipeline(server.url(), schedule=every_minute())
+    it = serve(speed=10)
+    clients = []
+    for i in range(1000):
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex(("127.0.0.1", it.port))
+        clients.append(client)
+    for client in clients:
+        try:
+            client.send(b"GET / HTTP/1.1\r\nHost: local")  # and no more
+        except OSError:
+            pass
+    wait_for_record(program, slot_name("2012-10-01 18:00"))
+    for client in clients:
+        client.close()
+    late = re.search(r'lateness_seconds\{pipeline="weather"\} (\S+)', it.get("/metrics"))
+    assert float(late.group(1)) < 5  # of its clock: half a second
+    it.stop()
+
+
 def test_systemd_hears_that_it_is_ready_alive_reloading_and_stopping(program, server, serve):
     program.pipeline(server.url(), schedule=every_minute())
     path = program.folder / "notify"
