@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 import urllib.parse
+import urllib.request
 import xml.etree.ElementTree as ElementTree
 
 import html5lib
@@ -16,8 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from harness import behaviours
 from harness import pages as board
-from harness.pages import DAY, HOUR, NOW, Pages, bar, links, make_past, name_of, path_of_probe, pipeline, slot_of
-from harness.runner import ROOT
+from harness.pages import HOUR, NOW, Pages, bar, links, make_past, name_of, path_of_probe, pipeline, slot_of
+from harness.runner import USAGE, is_sanitized
+from harness.service import Service
 
 EVIL = "<script>alert('&\"')</script>"
 
@@ -575,3 +577,60 @@ def test_who_goes_away_before_the_page_is_written_harms_nothing(pages, past):
             it.sendall(b"GET /pipelines/weather HTTP/1.1\r\nHost: localhost\r\n\r\n")
             it.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     assert pages.get("/pipelines/weather", timeout=60).status == 200
+
+
+# ---- the service itself ----
+
+@pytest.fixture
+def service(program, server):
+    """`serve` with a pipeline of every minute, under a clock that is six times as fast."""
+    if is_sanitized():
+        pytest.skip("the sanitizer and the faked clock do not go together")
+    program.pipeline(server.url(), columns=board.COLUMNS, schedule={"expression": "cron(* * * * ? *)"})
+    it = Service(program, program.folder / "weather.yaml", speed=6, begin="2012-10-01 17:59:50")
+    it.wait_for(r"✓ weather, slot 2012-10-01T18:00:00Z")
+    yield it
+    it.kill()
+
+
+def ask(service, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}{path}", timeout=30) as reply:
+        return board.Answer(reply.status, dict(reply.headers), reply.read())
+
+
+def test_the_service_shows_what_it_runs(service):
+    front = words_of(check_page(ask(service, "/")))
+    assert "1 pipeline, well" in front and "next in less than a minute" in front and "5 rows" in front
+    own = ask(service, "/pipelines/weather")
+    text = words_of(check_page(own))
+    assert "every minute" in text and "2012-10-01 18:00Z" in text and "temperature fahrenheit" in text
+    for link in {urllib.parse.urldefrag(it).url for it in links(own.text)}:
+        assert ask(service, link).status == 200
+    families = {it.name: it for it in text_string_to_metric_families(ask(service, "/metrics").text)}
+    assert families["lambda_pipeline_rows_written"].samples[0].value >= 5
+    assert families["lambda_pipeline_last_lateness_seconds"].samples[0].value < 20
+    assert ask(service, "/readyz").text == "ok\n"
+    service.stop()
+
+
+def test_a_thousand_connections_and_slow_pages_do_not_make_a_run_late(service):
+    held = []
+    for number in range(1000):
+        held.append(socket.create_connection(("127.0.0.1", service.port), timeout=30))
+        held[-1].sendall([b"GET /pipelines/weather HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET / HT", os.urandom(300)][number % 3])
+    service.wait_for(r"✓ weather, slot 2012-10-01T18:02:00Z", seconds=40)
+    late = {it.name: it for it in text_string_to_metric_families(ask(service, "/metrics").text)}["lambda_pipeline_last_lateness_seconds"]
+    assert late.samples[0].value < 6  # a second of the machine's
+    for it in held:
+        it.close()
+    service.stop()
+
+
+def test_serve_refuses_an_address_that_is_none(program, server):
+    result = program.call("serve", program.pipeline(server.url(), schedule={"expression": "rate(1 hour)"}), "--host", "nowhere")
+    assert result.status == USAGE and "--host nowhere is no address" in result.stderr
+
+
+def test_serve_says_that_its_port_is_taken_and_what_to_do(pages, program, server):
+    result = program.call("serve", program.pipeline(server.url(), schedule={"expression": "rate(1 hour)"}), "--port", pages.port)
+    assert result.status == 1 and "name another one with --port" in result.stderr
