@@ -11,7 +11,7 @@ static const char *const state_names[] = {"ok", "partial", "failed", "missed"};
 
 /* Where bars stand, in the drawing's own units. */
 struct ground {
-    double pitch, width, base, tall, lane; /* lane: the height above the bars that a cross has */
+    double pitch, width, base, tall, least, lane; /* least: the shortest bar; lane: above the bars, for a cross */
 };
 
 static void put_bar_title(const struct lp_bar *b, struct lp_buf *out)
@@ -34,7 +34,7 @@ static void put_bar_title(const struct lp_bar *b, struct lp_buf *out)
 static void put_bar(const struct ground *g, size_t index, const struct lp_bar *b, double most_ms, struct lp_buf *out)
 {
     double x = (double)index * g->pitch + (g->pitch - g->width) / 2, height = g->tall * b->duration_ms / most_ms;
-    if (height < g->tall / 8) height = g->tall / 8;
+    if (height < g->least) height = g->least;
     double top = g->base - height, half = height * 0.55, lane = g->base - g->tall;
     switch (b->state) {
     case LP_BAR_PARTIAL:
@@ -90,7 +90,7 @@ void lp_chart_put_summary(const struct lp_bar *bars, size_t count, struct lp_buf
 
 void lp_chart_put_strip(const struct lp_bar *bars, size_t count, bool titles, struct lp_buf *out)
 {
-    static const struct ground g = {.pitch = 6, .width = 4, .base = 31, .tall = 22, .lane = 7};
+    static const struct ground g = {.pitch = 6, .width = 4, .base = 31, .tall = 22, .least = 2, .lane = 7};
     double most_ms = longest_ms(bars, count);
     size_t empty = LP_BOARD_BARS - count;
     lp_buf_puts(out, "<svg class=\"strip\" viewBox=\"0 0 180 32\" width=\"180\" height=\"32\" role=\"img\" aria-label=\"Last runs: ");
@@ -164,7 +164,7 @@ static void open_svg(double width, struct lp_buf *out)
 
 void lp_chart_put_durations(const struct lp_bar *bars, size_t count, const char *href, struct lp_buf *out)
 {
-    static const struct ground g = {.pitch = 10, .width = 7, .base = 100, .tall = 84, .lane = 12};
+    static const struct ground g = {.pitch = 10, .width = 7, .base = 100, .tall = 84, .least = 3, .lane = 12};
     char half[LP_TIME_TEXT_BYTES], whole[LP_TIME_TEXT_BYTES], slot[LP_TIME_TEXT_BYTES];
     double most_ms = round_up_ms(longest_ms(bars, count)), width = 10.0 * (double)count;
     lp_duration_format((int64_t)most_ms, whole);

@@ -78,7 +78,7 @@ static bool skipped(const struct lp_board_pipeline *p, double *out)
 }
 
 static const struct family families[] = {
-    {"lambda_pipeline_last_success_timestamp_seconds", "Slot of the last run that wrote all its rows.", GAUGE, last_success},
+    {"lambda_pipeline_last_success_timestamp_seconds", "Slot of the last run that went well.", GAUGE, last_success},
     {"lambda_pipeline_last_duration_seconds", "How long the last run took.", GAUGE, last_duration},
     {"lambda_pipeline_last_lateness_seconds", "From the last run's slot to its start.", GAUGE, lateness},
     {"lambda_pipeline_next_fire_timestamp_seconds", "The next slot that is due.", GAUGE, next_fire},

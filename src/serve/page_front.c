@@ -105,6 +105,19 @@ static void put_figures(const struct lp_board_pipeline *p, bool titles, struct l
     lp_buf_puts(out, "</figcaption></figure>\n");
 }
 
+/* With the way to its own page. A file that was never read has its path for a name, and no page. */
+static void put_name(const char *name, struct lp_buf *out)
+{
+    bool leads = !strchr(name, '/');
+    if (leads) {
+        lp_buf_puts(out, "<a href=\"/pipelines/");
+        lp_html_puts(out, name);
+        lp_buf_puts(out, "\">");
+    }
+    lp_html_puts(out, name);
+    if (leads) lp_buf_puts(out, "</a>");
+}
+
 /* To the record of the run that the error is of: the last one. */
 static void put_record_link(const struct lp_board_pipeline *p, struct lp_buf *out)
 {
@@ -124,11 +137,9 @@ static void put_pipeline(const struct lp_board *b, const struct lp_board_pipelin
 {
     enum lp_mood mood = lp_page_mood(p);
     static const char *const classes[] = {"ok", "partial", "failed", "running", "missed", "never", "fault"};
-    lp_buf_puts(out, "<li>\n<div class=\"what\">\n<h2><a href=\"/pipelines/");
-    lp_html_puts(out, p->name);
-    lp_buf_puts(out, "\">");
-    lp_html_puts(out, p->name);
-    lp_buf_printf(out, "</a></h2>\n<p><span class=\"state is-%s\">", classes[mood]);
+    lp_buf_puts(out, "<li>\n<div class=\"what\">\n<h2>");
+    put_name(p->name, out);
+    lp_buf_printf(out, "</h2>\n<p><span class=\"state is-%s\">", classes[mood]);
     lp_mood_put_mark(mood, out);
     lp_buf_printf(out, "%s</span> <span class=\"soft\">· ", lp_mood_word(mood));
     lp_page_put_next(p, b->now_us, out);

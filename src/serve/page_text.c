@@ -175,7 +175,7 @@ void lp_page_put_next(const struct lp_board_pipeline *p, int64_t now_us, struct 
         return;
     }
     if (!p->words) {
-        lp_buf_puts(out, "no schedule");
+        lp_buf_puts(out, p->fault ? "not run until that is mended" : "no schedule");
     } else if (p->next_us == INT64_MAX) {
         lp_buf_puts(out, "not due any more");
     } else if (p->next_us <= now_us) {

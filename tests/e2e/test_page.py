@@ -126,6 +126,13 @@ def test_what_strangers_wrote_is_text_on_the_page(pages):
     assert EVIL in words_of(tree) and "\\u202e\\u0007 ä 日本" in words_of(tree)
 
 
+def test_a_file_that_was_never_read_is_shown_without_a_page_of_its_own(pages):
+    pages.show({"pipelines": [pipeline("/srv/broken.yaml", bars=[], words=None, next_us=None, fault="broken.yaml:1:1: nonsense")]})
+    answer = pages.get("/")
+    assert "/srv/broken.yaml fault · not run until that is mended broken.yaml:1:1: nonsense" in words_of(check_page(answer))
+    assert not any("broken" in it for it in links(answer.text))
+
+
 def test_an_error_on_the_front_page_leads_to_its_record(pages, past):
     bars = [bar(8), {**bar(0, board.FAILED), "slot_us": int(slot_of(9).timestamp()) * 1000000}, bar(0, board.MISSED)]
     pages.show({"pipelines": [pipeline("weather", path=past, bars=bars, last_error="401")]})
@@ -634,3 +641,9 @@ def test_serve_refuses_an_address_that_is_none(program, server):
 def test_serve_says_that_its_port_is_taken_and_what_to_do(pages, program, server):
     result = program.call("serve", program.pipeline(server.url(), schedule={"expression": "rate(1 hour)"}), "--port", pages.port)
     assert result.status == 1 and "name another one with --port" in result.stderr
+
+
+def test_the_documentation_names_every_metric_and_no_other(pages, repo):
+    pages.show({"pipelines": [pipeline("weather")]})
+    told = set(re.findall(r"^\| `(lambda_pipeline_\w+)`", (repo / "docs/page.md").read_text(), re.M))
+    assert told == {name for name, *_ in metrics_of(pages)}
