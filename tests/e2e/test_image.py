@@ -9,6 +9,8 @@ import stat
 import subprocess
 import sys
 import tarfile
+import time
+import urllib.request
 import zoneinfo
 from pathlib import Path
 
@@ -281,6 +283,36 @@ def test_the_sbom_names_the_image_and_all_that_is_linked_into_the_program(made, 
         said = subprocess.run(["dpkg-query", "-W", "-f", "${Version}\n", name], capture_output=True, text=True, timeout=60).stdout
         assert packages[name]["versionInfo"] == said.split()[0]
     assert all(it["licenseDeclared"] not in ("", "NOASSERTION") for it in sbom["packages"])
+
+
+def test_with_the_image_as_its_root_a_folder_is_served_behind_its_entry_point(image, program, server, tmp_path):
+    """docker run IMAGE serve /pipelines --host 0.0.0.0"""
+    if os.getuid():
+        pytest.skip("the program has to leave a root that is its own")
+    root = image.unpack(tmp_path / "root")
+    (root / "pipelines").mkdir()
+    file = program.pipeline(server.url(), schedule={"expression": "cron(0 18 * * ? *)"}, sink={"to": "/tmp/lake"})
+    shutil.copy(file, root / "pipelines")
+    env = {"PATH": os.environ["PATH"], "OPENWEATHER_API_KEY": SECRET}
+    entry = image.config["config"]["Entrypoint"][1:]
+    done = subprocess.run(inside(root, *entry, "run", "/pipelines/weather.yaml", "--slot", SLOT), capture_output=True, text=True,
+                          timeout=60, env=env)
+    assert done.returncode == 0, done.stderr  # and the last slot, which has no record, was missed
+    with open(tmp_path / "log", "w+") as log:
+        it = subprocess.Popen(inside(root, *entry, "serve", "/pipelines", "--host", "0.0.0.0", "--port", "0"), stderr=log, env=env)
+        try:
+            until = time.monotonic() + 20
+            while not re.search(r"5 rows in", said := (tmp_path / "log").read_text()):
+                assert time.monotonic() < until and it.poll() is None, said
+                time.sleep(0.05)
+            port = re.search(r"the page is at http://0\.0\.0\.0:(\d+)", said).group(1)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+                assert answer.read() == b"ok\n"
+            it.terminate()
+            assert it.wait(timeout=20) == 0
+        finally:
+            it.kill()
+    assert len(list((root / "tmp/lake/_runs/weather").glob("*.json"))) == 2
 
 
 def test_with_the_image_as_its_root_names_certificates_and_cities_are_found(image, program, make_server, authority, tmp_path):
