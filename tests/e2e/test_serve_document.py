@@ -27,7 +27,7 @@ def test_the_log_that_is_shown_is_what_it_says(program):
     command = re.search(r"`serve (examples/\S+ --replay [^`]+)`", TEXT).group(1)
     shutil.copytree(ROOT / "examples", program.folder / "examples")
     it = Service(program, *command.split(), begin=shown[:10] + " " + shown[11:19], speed=10, env={"LAKE": None})
-    it.wait_for("5 rows in")
+    it.wait_for("records written.*\n")
     said = it.log
     it.kill()
 
