@@ -4,7 +4,7 @@
 
 #define MINUTE_MS    60000
 #define TIMEOUT_MOST 900
-#define RETRIES      2
+#define MOST_RETRIES 2 /* that Lambda makes of one event */
 
 int lp_template_timeout_s(const struct lp_pipeline *p)
 {
@@ -120,13 +120,16 @@ static void put_function(struct lp_template_making *m, size_t i)
         "%sLog}\n",
         p->name, (long long)p->function.memory_mb, lp_template_timeout_s(p), m->ids[i], m->ids[i]);
     put_environment(m, i);
+    /* schedule.retries, as far as Lambda goes. */
+    static const char *const tries[] = {"0 times", "once", "twice"};
+    int retries = p->schedule.retries < MOST_RETRIES ? (int)p->schedule.retries : MOST_RETRIES;
     lp_buf_printf(m->out,
-                  "      # A run that failed is tried again, %d times; then its event and its error go to the queue.\n"
+                  "      # A run that failed is tried again, %s; then its event and its error go to the queue.\n"
                   "      EventInvokeConfig:\n"
                   "        MaximumRetryAttempts: %d\n"
                   "        MaximumEventAgeInSeconds: 3600\n"
                   "        DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Failed.Arn}}\n",
-                  RETRIES, RETRIES);
+                  tries[retries], retries);
     if (m->stack->shards <= 1) lp_template_put_schedule(m, i);
     lp_buf_putc(m->out, '\n');
 }

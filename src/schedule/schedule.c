@@ -67,8 +67,8 @@ static const struct lp_field fields[] = {
      .fallback = "2",
      .max = 100,
      .example = "5",
-     .help = "How often `serve` runs a slot again that failed, as long as the next slot is not due. (Single requests have their "
-             "own `source.limit`.)"},
+     .help = "How often `serve` runs a slot again that failed, as long as the next slot is not due. On AWS, Lambda runs it again "
+             "up to twice. (Single requests have their own `source.retry`.)"},
     {.name = "retry_after",
      .kind = LP_FIELD_DURATION,
      .offset = offsetof(struct lp_schedule, retry_after_ms),

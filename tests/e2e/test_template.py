@@ -95,6 +95,13 @@ def test_schedule_size_and_settings_follow_the_file(program, server):
     assert (usual["MemorySize"], usual["Timeout"]) == (128, 65)         # the deadline of its retries, 5 s, and a minute
 
 
+@pytest.mark.parametrize("retries, attempts", [(0, 0), (1, 1), (2, 2), (50, 2)])
+def test_lambda_tries_a_failed_run_again_as_often_as_the_file_says_and_it_can(program, server, retries, attempts):
+    path = pipeline(program, server.url(), schedule={**DAILY, "retries": retries})
+    function, = resources(written(program, path, env=BARE), "AWS::Serverless::Function").values()
+    assert function["EventInvokeConfig"]["MaximumRetryAttempts"] == attempts
+
+
 @pytest.mark.parametrize("expression, hours", [
     ("cron(0 18 * * ? *)", 25), ("cron(5 * * * ? *)", 2), ("cron(0 6,18 ? * MON-FRI *)", 61), ("cron(0 18 ? * MON-FRI *)", 73), ("cron(0/20 9-17 * * ? *)", 17), ("cron(0 6 ? * 2,5 *)", 97),
     ("cron(0 6 ? * FRI-MON *)", 97), ("rate(15 minutes)", 2), ("rate(3 hours)", 4), ("rate(2 days)", 49),
