@@ -53,12 +53,12 @@ static void tell_what_is_served(struct lp_service *v)
             lp_service_say(v, LP_SERVE_WARN, s, INT64_MIN, "%s has no schedule, so it is never due", s->path);
     }
     lp_buf_printf(&text, "%zu pipeline%s served", count, count == 1 ? "" : "s");
+    lp_supervisor_status(&v->supervisor, lp_buf_text(&text)); /* without what comes next: it stands there for days */
     if (first && first->agenda.next_us != INT64_MAX) {
         lp_duration_format((first->agenda.next_us - v->now_us) / 1000, far);
         lp_buf_printf(&text, ", the next is %s in %s", first->name, far);
     }
     lp_service_say(v, LP_SERVE_INFO, NULL, INT64_MIN, "%s", lp_buf_text(&text));
-    lp_supervisor_status(&v->supervisor, lp_buf_text(&text));
 }
 
 static bool any_is_missing(const struct lp_service *v)
@@ -81,7 +81,7 @@ static void reload(struct lp_service *v, bool forget)
     lp_service_set_keepers(v);
     lp_service_show(v); /* what it borrowed may be gone */
     if (forget || v->roster.changes != before) tell_what_is_served(v);
-    lp_supervisor_ready(&v->supervisor, "");
+    lp_supervisor_ready(&v->supervisor);
 }
 
 static void begin_to_stop(struct lp_service *v)
@@ -260,7 +260,7 @@ static enum lp_code open_all(struct lp_service *v, struct lp_err *err)
     lp_watch_set(&v->watch, v->roster.paths, v->roster.path_count, any_is_missing(v));
     lp_service_set_keepers(v);
     tell_what_is_served(v);
-    lp_supervisor_ready(&v->supervisor, "");
+    lp_supervisor_ready(&v->supervisor);
     return LP_OK;
 }
 

@@ -48,11 +48,9 @@ void lp_supervisor_open(struct lp_supervisor *s)
     unsetenv("WATCHDOG_PID");
 }
 
-void lp_supervisor_ready(const struct lp_supervisor *s, const char *status)
+void lp_supervisor_ready(const struct lp_supervisor *s)
 {
-    char message[MESSAGE_BYTES];
-    snprintf(message, sizeof message, "READY=1\nSTATUS=%s", status);
-    tell(s, message);
+    tell(s, "READY=1");
 }
 
 void lp_supervisor_status(const struct lp_supervisor *s, const char *status)

@@ -20,7 +20,7 @@ struct lp_supervisor {
 
 /* Also takes the variables out of the environment: they are not for the children. */
 void lp_supervisor_open(struct lp_supervisor *s);
-void lp_supervisor_ready(const struct lp_supervisor *s, const char *status);
+void lp_supervisor_ready(const struct lp_supervisor *s);
 void lp_supervisor_status(const struct lp_supervisor *s, const char *status);
 void lp_supervisor_reloading(const struct lp_supervisor *s);
 void lp_supervisor_stopping(const struct lp_supervisor *s);

@@ -109,7 +109,7 @@ def test_the_service_is_started_reloaded_and_stopped_as_its_unit_says(units, pro
     assert int(setting(unit, "TimeoutStopSec")[0]) > 90
     with contextlib.closing(Manager(unit, command_of(unit, program.folder), program.folder, program.environment())) as it:
         it.wait_for(b"READY=1")
-        it.wait_for(b"STATUS=1 pipeline served, the next is weather in")
+        it.wait_for(b"STATUS=1 pipeline served\n")
         it.wait_for(b"WATCHDOG=1")
         url = it.wait_for_log(r"the page is at (http://127\.0\.0\.1:\d+)").group(1)
         assert urllib.request.urlopen(url + "/readyz", timeout=10).read() == b"ok\n"
@@ -117,6 +117,7 @@ def test_the_service_is_started_reloaded_and_stopped_as_its_unit_says(units, pro
         it.wait_for(b"RELOADING=1")
         it.process.send_signal(signal.SIGTERM)
         it.wait_for(b"STOPPING=1")
+        assert re.findall(rb"STATUS=(.*)", it.heard)[-1] == b"1 pipeline served"  # what `systemctl status` shows, all the time
         assert it.process.wait(timeout=20) == 0
 
 

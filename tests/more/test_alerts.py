@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from harness.runner import ROOT
+from harness.service import Service
 
 PROMTOOL = shutil.which("promtool") or ROOT / "build/more/bin/promtool"
 
@@ -35,6 +36,17 @@ def check(tmp_path):
 def test_promtool_takes_the_configuration_and_its_rules(check):
     status, said = check("check", "config", "prometheus.yaml")
     assert status == 0 and "4 rules found" in said, said
+
+
+def test_promtool_finds_nothing_wrong_with_the_metrics(program, server):
+    program.pipeline(server.url(), schedule={"expression": "cron(* * * * ? *)"})
+    it = Service(program, program.folder / "weather.yaml")
+    try:
+        it.wait_for(r"5 rows in")
+        done = subprocess.run([PROMTOOL, "check", "metrics"], input=it.get("/metrics"), capture_output=True, text=True, timeout=60)
+    finally:
+        it.kill()
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 # Values by the minute, when it is looked, and for which pipeline it is raised then: None: not at all.
