@@ -67,7 +67,7 @@ const char lp_page_style[] =
     ".s5{stroke:var(--s5)}.s6{stroke:var(--s6)}.s7{stroke:var(--s7)}\n"
     ".line.s1{stroke-dasharray:7 3}.line.s2{stroke-dasharray:2 3}.line.s3{stroke-dasharray:9 3 2 3}.line.s4{stroke-dasharray:4 2}"
     ".line.s5{stroke-dasharray:12 4}.line.s6{stroke-dasharray:1 4}.line.s7{stroke-dasharray:6 2 1 2 1 2}\n"
-    ".plot{display:grid;grid-template-columns:auto minmax(0,1fr);gap:.35rem .6rem;margin:.75rem 0 1rem;padding-top:.6rem}\n"
+    ".plot{display:grid;grid-template-columns:minmax(3rem,auto) minmax(0,1fr);gap:.35rem .6rem;margin:.75rem 0 1rem;padding-top:.6rem}\n"
     ".plot>svg{width:100%;height:9.5rem}\n"
     ".plot.rows>svg{height:6.5rem}.plot.lines>svg{height:13rem}\n"
     ".plot .y{display:flex;flex-direction:column;justify-content:space-between;text-align:right;margin:-.65em 0;"
