@@ -115,9 +115,9 @@ class Service:
         self.log.close()
 
     def pids(self):
-        """The service's and its children's."""
+        """The service's and its children's that have not ended."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [self.process.pid, *map(int, children)]
+        return [self.process.pid, *(int(pid) for pid in children if resident(pid))]
 
     def settle(self):
         """Until nothing but the keeper of the lake's lock is at work beside it, and it has used no CPU for a second."""
@@ -143,8 +143,12 @@ def seconds_on_cpu(pid):
 
 
 def resident(pid):
-    kibibytes = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
-    return int(kibibytes.group(1)) * 1024
+    """0 once it has ended."""
+    try:
+        kibibytes = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
+    except OSError:
+        return 0
+    return int(kibibytes.group(1)) * 1024 if kibibytes else 0
 
 
 def idle(scratch, url, count, seconds):
