@@ -73,6 +73,8 @@ static void note_try(void *who, const char *line)
 static enum lp_code read_event(const struct lp_function *f, const struct lp_call *call, struct lp_event *event,
                                struct lp_err *err)
 {
+    if (call->event_cut)
+        return lp_fail(err, LP_DATA, "event: it is far larger than the %zu bytes that are read at most", LP_EVENT_BYTES);
     LP_TRY(lp_event_read(call->event, call->event_len, lp_clock_now_us(), event, err));
     if (event->shards < 2 || !f->pipeline.sink.file_name) return LP_OK;
     return lp_fail(err, LP_DATA,

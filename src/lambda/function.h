@@ -48,6 +48,7 @@ void lp_function_release(struct lp_function *f);
 struct lp_call {
     const char *event;
     size_t event_len;
+    bool event_cut; /* there was more than anybody reads, so what is here says nothing */
     const char *request_id;
     int64_t deadline_us; /* wall clock; 0: there is none */
 };

@@ -77,7 +77,10 @@ static void make_id(char id[LP_REQUEST_ID_BYTES])
 static void call(struct lp_function *f, const char *event, size_t len, const char *id, int64_t timeout_us,
                  struct lp_outcome *out)
 {
-    const struct lp_call c = {event, len, id, timeout_us ? lp_clock_now_us() + timeout_us : 0};
+    const struct lp_call c = {.event = event,
+                              .event_len = len,
+                              .request_id = id,
+                              .deadline_us = timeout_us ? lp_clock_now_us() + timeout_us : 0};
     lp_function_call(f, &c, out);
     lp_log_set_request(f->log, "");
 }

@@ -193,7 +193,12 @@ static enum lp_code serve_one(struct runtime *r, struct lp_function *f, struct l
     enum lp_code code = next(r, &e, err);
     if (!code) {
         const struct lp_http_reply *reply = &e.x.reply;
-        lp_function_call(f, &(struct lp_call){reply->body.at, reply->body.len, e.id, e.deadline_us}, &o);
+        const struct lp_call call = {.event = reply->body.at,
+                                     .event_len = reply->body.len,
+                                     .event_cut = reply->outcome == LP_HTTP_TOO_LARGE,
+                                     .request_id = e.id,
+                                     .deadline_us = e.deadline_us};
+        lp_function_call(f, &call, &o);
         code = answer(r, &e, &o, err);
         lp_outcome_release(&o);
     }

@@ -120,6 +120,14 @@ def test_any_other_event_is_a_function_error_that_names_what_is_wrong_and_the_ne
     assert len(list((program.lake / "_runs" / "weather").iterdir())) == 1
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_event_past_all_bounds_is_an_error_and_never_means_now(program, server, api, chunked):
+    program.pipeline(server.url())
+    answers, result = serve(program, api, Event(b" " * (9 << 20), chunked=chunked), Event(AT))
+    assert answers[0].error_type == "Function.EventInvalid" and "the 1048576 bytes that are read" in answers[0].json()["errorMessage"]
+    assert answers[1].kind == "response" and len(list((program.lake / "_runs" / "weather").iterdir())) == 1
+
+
 def test_shards_of_one_file_are_refused(program, server, api):
     program.pipeline(server.url(), sink={"to": str(program.lake / "all.csv"), "partition": None})
     (answer,), _ = serve(program, api, Event(b'{"shard": "1/2"}'))
