@@ -24,7 +24,7 @@ static int put(struct lp_cli *c, const struct lp_stack *s)
     LP_AUTO(lp_buf) text = {0}, warnings = {0};
     struct lp_err err;
     if (lp_template_of(s, &text, &err)) return lp_cli_fail(c, &err);
-    lp_template_put_warnings(s, &warnings);
+    lp_template_put_warnings(s, text.len, &warnings);
     if (lp_buf_code(&warnings, "the warnings", &err)) return lp_cli_fail(c, &err);
     if (!c->quiet) fputs(lp_buf_text(&warnings), stderr);
     return lp_cli_print(c, &text, 0);

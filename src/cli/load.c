@@ -36,7 +36,8 @@ static enum lp_code check_fit(const struct lp_cli *c, const struct lp_pipeline *
         return lp_fail(err, LP_USAGE, "--replay %.200s: there is no such folder to read", c->replay);
     if (p->sink.file_name && c->shards > 1)
         return lp_fail(err, LP_USAGE,
-                       "--shard: shards would replace each other in the one file %.100s; name a directory", p->sink.to);
+                       "%s: shards would replace each other in the one file %.100s; let sink.to name a directory", p->path,
+                       p->sink.file_name);
     return LP_OK;
 }
 

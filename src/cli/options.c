@@ -458,6 +458,8 @@ static enum lp_code check_fit(struct lp_cli *c, const bool *given, struct lp_err
         return lp_fail(err, LP_USAGE, "merge wants the number of shards: --shards N");
     if (cmd->bit == LP_CMD_BACKFILL && (!c->from || !c->to))
         return lp_fail(err, LP_USAGE, "backfill wants the time to fill: --from 2026-10-01 --to 2026-10-31");
+    if (c->word_count > cmd->most_words && cmd->most_words > 1)
+        return lp_fail(err, LP_USAGE, "%s takes at most %zu files, not %zu", cmd->name, cmd->most_words, c->word_count);
     if (c->word_count > cmd->most_words)
         return lp_fail(err, LP_USAGE, "%s takes one %s, not also %.60s", cmd->name,
                        cmd->bit == LP_CMD_HELP ? "word" : "file", c->words[cmd->most_words]);

@@ -74,9 +74,30 @@ static const struct lp_node *get(const struct lp_node *map, const char *key)
     return map && map->kind == LP_NODE_MAP ? lp_node_get(map, key) : NULL;
 }
 
+/* Lambda's documentation calls these reserved: a function's configuration that names one is refused. */
+static bool is_lambdas(const char *name)
+{
+    static const char *const names[] = {"_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV",
+                                        "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+                                        "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"};
+    for (size_t i = 0; i < LP_COUNT(names); i++)
+        if (!strcmp(name, names[i])) return true;
+    return !strncmp(name, "AWS_LAMBDA_", strlen("AWS_LAMBDA_"));
+}
+
+static const char *lambdas_own(struct lp_stack_environment *e, const char *name)
+{
+    for (size_t i = 0; i < e->lambdas_count; i++)
+        if (!strcmp(e->lambdas[i], name)) return getenv(name);
+    if (e->lambdas_count == LP_SETTINGS_MAX) e->full = true;
+    else e->lambdas[e->lambdas_count++] = kept(e, lp_arena_strdup(&e->arena, name));
+    return getenv(name);
+}
+
 static const char *value_of(struct lp_environment *base, const char *name)
 {
     struct lp_stack_environment *e = (struct lp_stack_environment *)base;
+    if (is_lambdas(name)) return lambdas_own(e, name);
     const struct lp_setting *role = find(e->roles, e->role_count, name);
     const char *value = role ? role->value : getenv(name);
     if (value && *value)

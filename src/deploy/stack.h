@@ -5,7 +5,7 @@
  *            ${NAME} as an element of notify.to       the stack's topic
  *            ${NAME} as sink.catalog.database         its default with the stage behind it
  *            env:NAME as a secret                     the parameter of Parameter Store that the stack's own parameter names
- *          All other ${NAME} are read now, and what they say is written down.
+ *          All other ${NAME} are read now, and what they say is written down, but for those that Lambda sets itself.
  * Owns:    its arena; names and values lie there.
  * Units:   –
  * Errors:  LP_NOMEM, LP_LIMIT; what is wrong with the file is told when the pipeline is loaded.
@@ -41,6 +41,8 @@ struct lp_stack_environment {
     size_t role_count;
     struct lp_setting list[LP_SETTINGS_MAX]; /* what the file asked for */
     size_t count;
+    const char *lambdas[LP_SETTINGS_MAX]; /* what it asked for that Lambda sets itself, and no stack may */
+    size_t lambdas_count;
     struct lp_secret_file files[LP_SETTINGS_MAX];
     size_t file_count;
     bool starved, full;

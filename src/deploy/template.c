@@ -7,7 +7,9 @@
 
 #include <stdlib.h>
 
-#define NAME_MOST 53 /* a function's name has 64 characters; "-production" is behind it */
+#define NAME_MOST         53 /* a function's name has 64 characters; "-production" is behind it */
+#define VARIABLES_BYTES   ((size_t)4096) /* that a function may have */
+#define IN_ONE_CALL_BYTES ((size_t)51200) /* of a template that CloudFormation takes without a bucket */
 
 static bool in_stack(const struct lp_pipeline *p)
 {
@@ -16,6 +18,31 @@ static bool in_stack(const struct lp_pipeline *p)
 }
 
 /* ---- what cannot be ---- */
+
+static bool is_variable(const char *name)
+{
+    bool letter = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z');
+    return letter && name[1]; /* what else it may hold, ${NAME} may as well */
+}
+
+static enum lp_code check_variables(const struct lp_stack_function *f, struct lp_err *err)
+{
+    const struct lp_stack_environment *e = f->environment;
+    size_t bytes = 0;
+    for (size_t i = 0; i < e->count; i++) {
+        bytes += strlen(e->list[i].name) + strlen(e->list[i].value);
+        if (!is_variable(e->list[i].name))
+            return lp_fail(err, LP_CONFIG,
+                           "%s: a function cannot have a variable %.80s: Lambda wants two characters or more, the first a letter; "
+                           "call it otherwise",
+                           f->pipeline->path, e->list[i].name);
+    }
+    if (bytes <= VARIABLES_BYTES) return LP_OK;
+    return lp_fail(err, LP_CONFIG,
+                   "%s: what it reads of the environment has %zu bytes, and a function may have %zu; write long values into the "
+                   "pipeline file",
+                   f->pipeline->path, bytes, VARIABLES_BYTES);
+}
 
 static enum lp_code check(const struct lp_stack *s, size_t i, struct lp_err *err)
 {
@@ -38,10 +65,14 @@ static enum lp_code check(const struct lp_stack *s, size_t i, struct lp_err *err
         if (!strcmp(s->list[b].pipeline->name, p->name))
             return lp_fail(err, LP_CONFIG, "%s and %s are both called %s; give each a name of its own",
                            s->list[b].pipeline->path, p->path, p->name);
-    if (s->shards > 1 && p->sink.file_name)
-        return lp_fail(err, LP_CONFIG, "%s: shards would replace each other in the one file %.200s; name a directory",
-                       p->path, p->sink.file_name);
-    return LP_OK;
+    return check_variables(&s->list[i], err);
+}
+
+static bool is_taken(const struct lp_template_making *m, size_t count, const char *id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(m->ids[i], id)) return true;
+    return false;
 }
 
 /* "a-b" and "a_b" give the same letters: then the second has a number. */
@@ -53,11 +84,12 @@ static enum lp_code name_parts(struct lp_template_making *m, struct lp_err *err)
     for (size_t i = 0; i < s->count; i++) {
         LP_AUTO(lp_buf) id = {0};
         LP_TRY(check(s, i, err));
-        lp_template_put_id(&id, s->list[i].pipeline->name);
-        size_t same = 0;
-        for (size_t b = 0; b < i; b++) same += !strncmp(m->ids[b], lp_buf_text(&id), id.len);
-        if (!id.len) lp_buf_puts(&id, "Pipeline");
-        if (same) lp_buf_printf(&id, "N%zu", same + 1);
+        for (size_t n = 1; n == 1 || is_taken(m, i, lp_buf_text(&id)); n++) {
+            lp_buf_clear(&id);
+            lp_template_put_id(&id, s->list[i].pipeline->name);
+            if (!id.len) lp_buf_puts(&id, "Pipeline");
+            if (n > 1) lp_buf_printf(&id, "N%zu", n);
+        }
         LP_TRY(lp_buf_code(&id, "a name", err));
         if (!(m->ids[i] = lp_arena_strdup(&m->arena, lp_buf_text(&id)))) return lp_arena_code(&m->arena, err);
         m->bucket |= in_stack(s->list[i].pipeline);
@@ -320,13 +352,23 @@ static void put_uniques(const struct lp_pipeline *p, struct lp_buf *out)
     }
 }
 
-void lp_template_put_warnings(const struct lp_stack *s, struct lp_buf *out)
+static void put_lambdas_own(const struct lp_stack_function *f, struct lp_buf *out)
+{
+    for (size_t i = 0; i < f->environment->lambdas_count; i++)
+        lp_buf_printf(out,
+                      "%s: ${%s} is a variable that Lambda itself sets and no stack may; the template follows what it says here, and "
+                      "the function reads what Lambda says\n",
+                      f->pipeline->path, f->environment->lambdas[i]);
+}
+
+void lp_template_put_warnings(const struct lp_stack *s, size_t template_len, struct lp_buf *out)
 {
     char name[LP_GLUE_NAME_BYTES];
     for (size_t i = 0; i < s->count; i++) {
         const struct lp_pipeline *p = s->list[i].pipeline;
         put_secret_files(&s->list[i], out);
         if (s->shards > 1) put_uniques(p, out);
+        put_lambdas_own(&s->list[i], out);
         if (!in_stack(p))
             lp_buf_printf(
                 out,
@@ -345,4 +387,9 @@ void lp_template_put_warnings(const struct lp_stack *s, struct lp_buf *out)
                     out, "%s: notify.to names a topic of its own; for the stack's write \"${TOPIC_ARN:-stderr}\"\n",
                     p->path);
     }
+    if (template_len > IN_ONE_CALL_BYTES)
+        lp_buf_printf(out,
+                      "the template has %zu bytes, and CloudFormation takes one of more than %zu through a bucket alone: aws "
+                      "cloudformation deploy --s3-bucket NAME, or TEMPLATE_BUCKET=NAME scripts/deploy\n",
+                      template_len, IN_ONE_CALL_BYTES);
 }

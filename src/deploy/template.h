@@ -30,8 +30,8 @@ struct lp_stack {
 
 enum lp_code lp_template_of(const struct lp_stack *s, struct lp_buf *out, struct lp_err *err) LP_CHECKED;
 
-/* What the files say in such a way that both stages share it, or that no function can follow; a line for each, nothing when
- * there is none. */
-void lp_template_put_warnings(const struct lp_stack *s, struct lp_buf *out);
+/* What the files say in such a way that both stages share it, or that no function can follow, and a template too large for one
+ * call; a line for each, nothing when there is none. */
+void lp_template_put_warnings(const struct lp_stack *s, size_t template_len, struct lp_buf *out);
 
 #endif

@@ -109,7 +109,7 @@ static void put_function(struct lp_template_making *m, size_t i)
         m->out,
         "\n      PackageType: Image\n"
         "      ImageUri: !Ref ImageUri\n"
-        "      ImageConfig: {Command: [%s]}\n"
+        "      ImageConfig: {Command: [\"%s\"]}\n"
         "      Architectures: [!Ref Architecture]\n"
         "      MemorySize: %lld\n"
         "      Timeout: %d\n"
@@ -173,7 +173,7 @@ static void put_stale_alarm(struct lp_template_making *m, size_t i)
         "      ActionsEnabled: !If [Fires, true, false]\n"
         "      Namespace: lambda-pipeline\n"
         "      MetricName: RowsWritten\n"
-        "      Dimensions: [{Name: FunctionName, Value: !Ref %sFunction}, {Name: Pipeline, Value: %s}]\n"
+        "      Dimensions: [{Name: FunctionName, Value: !Ref %sFunction}, {Name: Pipeline, Value: \"%s\"}]\n"
         "      Statistic: Sum\n"
         "      Period: 3600\n"
         "      EvaluationPeriods: %d\n"

@@ -127,6 +127,61 @@ def test_a_pipeline_that_no_stack_can_run_is_refused(program, server, sections, 
     assert (result.status, result.stdout) == (USAGE, "") and says in result.stderr
 
 
+@pytest.mark.parametrize("reads, env, says", [
+    ("${_PAGE:-x}", {"_PAGE": "1"}, "a function cannot have a variable _PAGE: Lambda wants two characters or more"),
+    ("${A:-x}", {"A": "1"}, "a function cannot have a variable A: Lambda"),
+    ("${PAGE:-x}", {"PAGE": "x" * 5000}, "and a function may have 4096; write long values into the pipeline file")])
+def test_variables_that_no_function_can_have_are_refused(program, server, reads, env, says):
+    file = pipeline(program, server.url(), source={"query": {"q": "{city}", "page": reads}})
+    result = program.call("template", file, env=env)
+    assert (result.status, result.stdout) == (USAGE, "") and f"{file}: " in result.stderr and says in result.stderr
+    assert program.call("template", file).status == OK
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "_HANDLER"])
+def test_a_variable_that_lambda_sets_itself_is_left_to_it_and_told(program, server, tmp_path, name):
+    file = pipeline(program, server.url(), source={"query": {"q": "{city}", "place": f"${{{name}:-x}}"}})
+    for env in ({name: "mine"}, {name: None}):
+        result = program.call("template", file, env=env)
+        assert result.status == OK and f"{file}: ${{{name}}} is a variable that Lambda itself sets" in result.stderr
+        assert name not in resources(result.stdout, "AWS::Serverless::Function")["WeatherFunction"]["Environment"]["Variables"]
+        assert lint(tmp_path, result.stdout) == ""
+
+
+@pytest.mark.parametrize("name", ["null", "on", "yes", "true", "Off", "n"])
+def test_a_name_that_yaml_takes_for_something_else_stays_a_name(program, server, tmp_path, name):
+    text = written(program, pipeline(program, server.url(), name=f'"{name}"'))
+    function, = resources(text, "AWS::Serverless::Function").values()
+    assert function["ImageConfig"]["Command"] == [name]
+    dimensions = [it["Dimensions"] for it in resources(text, "AWS::CloudWatch::Alarm").values() if it["MetricName"] == "RowsWritten"]
+    assert {"Name": "Pipeline", "Value": name} in dimensions[0]
+    assert lint(tmp_path, text) == ""
+
+
+def test_no_two_parts_of_a_stack_have_one_name(program, server, tmp_path):
+    files = [pipeline(program, server.url(), name=name) for name in ("gas-n2", "gas_", "gas", "_", "__", "pipeline")]
+    text = written(program, *files)
+    assert len(resources(text, "AWS::Serverless::Function")) == len(files)
+    assert lint(tmp_path, text) == ""
+
+
+def test_more_pipelines_than_a_stack_holds_are_refused_and_a_large_template_says_how_it_gets_there(program, server):
+    files = [pipeline(program, server.url(), name=f"p{n}") for n in range(33)]
+    result = program.call("template", *files)
+    assert result.status == USAGE and "template takes at most 32 files, not 33" in result.stderr
+    assert written(program, *files[:2])
+    result = program.call("template", *files[:32])
+    assert result.status == OK and len(result.stdout) > 51200
+    assert f"the template has {len(result.stdout.encode())} bytes" in result.stderr and "--s3-bucket NAME" in result.stderr
+    assert len(translate(result.stdout, Stage="staging", ImageUri=IMAGE, AlertEmail="a@example.org")["Resources"]) <= 500
+
+
+def test_shards_of_one_file_are_refused_with_the_files_own_name(program, server):
+    file = pipeline(program, server.url(), sink={"to": "s3://lake/all.csv", "partition": None, "catalog": None})
+    result = program.call("template", file, "--shards", "4")
+    assert result.status == USAGE and f"{file}: shards would replace each other in the one file all.csv" in result.stderr
+
+
 def test_two_pipelines_of_the_same_name_are_refused(program, server):
     file = pipeline(program, server.url())
     result = program.call("template", file, file)
@@ -325,7 +380,7 @@ def test_what_eventbridge_has_no_words_for_is_refused(program, server):
 def test_secrets_whose_names_are_nearly_alike_have_parameters_of_their_own(program, server, tmp_path):
     env = {}
     files = []
-    for i, name in enumerate(["A_B", "A__B", "a_b", "AB", "A1", "A_1", "_A_B"]):
+    for i, name in enumerate(["A_B", "A__B", "a_b", "AB", "A1", "A_1", "A_B_"]):
         env[name] = "secret"
         files.append(pipeline(program, server.url(), name=f"p{i}", source={"auth": {"query": "appid", "secret": f"env:{name}"}}))
     text = written(program, *files, env=env)
