@@ -291,7 +291,7 @@ def test_with_the_image_as_its_root_a_folder_is_served_behind_its_entry_point(im
         pytest.skip("the program has to leave a root that is its own")
     root = image.unpack(tmp_path / "root")
     (root / "pipelines").mkdir()
-    file = program.pipeline(server.url(), schedule={"expression": "cron(0 18 * * ? *)"}, sink={"to": "/tmp/lake"})
+    file = program.pipeline(server.url(), schedule={"expression": "cron(0 0 1 1 ? *)"}, sink={"to": "/tmp/lake"})
     shutil.copy(file, root / "pipelines")
     env = {"PATH": os.environ["PATH"], "OPENWEATHER_API_KEY": SECRET}
     entry = image.config["config"]["Entrypoint"][1:]
