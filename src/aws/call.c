@@ -256,6 +256,7 @@ enum lp_code lp_aws_finish(struct lp_aws *aws, struct lp_aws_call **call, struct
     *reply = c->reply;
     c->reply = (struct lp_aws_reply){0};
     if (code) {
+        if (code == LP_LIMIT && *c->what) lp_wrap(err, code, "%s", c->what); /* what the time went by with */
         lp_aws_cancel(aws, call);
         return code;
     }

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from harness import behaviours
+from harness.hiding import SECRET
 from harness.runner import FAILED, SLOT, SLOT_NAME, USAGE, is_sanitized
 from harness.runtime_api import Event, lines, metrics, said
 from harness.weather import CITIES
@@ -255,6 +256,23 @@ def test_a_run_ends_before_its_deadline_with_record_notice_and_error(program, se
     assert any(line["message"].startswith("notify: weather FAILED") for line in said(result))
     assert after.kind == "response"
     assert [path.name for path in (program.lake / "_runs" / "weather").iterdir() if path.name.endswith(".lock")] == []
+
+
+@pytest.mark.parametrize("operation, says", [("PutObject", "PUT s3://"), ("GetParameter", "the secret ssm:/key: ssm GetParameter in us-west-2: "), ("Publish", None)])
+def test_what_does_not_answer_in_the_time_of_the_call_is_named_and_the_answer_comes_before_it_is_over(program, server, api, aws, operation, says):
+    bucket = aws.bucket()
+    aws.client("ssm").put_parameter(Name="/key", Value=SECRET, Type="SecureString")
+    topic = aws.client("sns").create_topic(Name="told")["TopicArn"]
+    program.pipeline(server.url(), sink={"to": f"s3://{bucket}"}, source={"auth": {"query": "appid", "secret": "ssm:/key"}},
+                     notify={"when": ["success"], "to": [topic]})
+    aws.proxy.fault(behaviours.stall_before_header(), operation=operation, times=99)
+    api.events(Event(AT, timeout=3))
+    running = program.start("lambda", "weather", env={**api.env, **aws.env})
+    answer = api.answer(0)
+    assert answer.at - api.asked_at[0] < 3
+    assert says in answer.json()["errorMessage"] if says else answer.json()["status"] == "ok", answer.body
+    assert answer.error_type == ("Function.TimeOver" if says else None)
+    api.finish(running, asked=2)
 
 
 @pytest.mark.parametrize("late", [{"deadline_ms": "1"}, {"timeout": -5}, {"timeout": 0}])
