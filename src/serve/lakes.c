@@ -113,15 +113,17 @@ static void tell_state(struct lp_service *v, const struct lp_keeper *k)
     }
 }
 
+/* Writes nothing where nothing has changed: each write to a page that a child of this process shares costs a copy of it, and
+ * this looks at all pipelines, each time a run begins or ends. */
 static void follow(struct lp_service *v, const struct lp_keeper *k)
 {
-    bool holds = k->state == LP_KEEPER_HOLDS;
+    bool holds = k->state == LP_KEEPER_HOLDS, waits = k->state == LP_KEEPER_WAITS;
     for (size_t i = 0; i < v->roster.count; i++) {
         struct lp_served *s = v->roster.list[i];
         if (!s->name || !s->scheduled || strcmp(s->lake, k->lake) != 0) continue;
         if (holds && !s->fires) begin_to_fire(v, s);
-        if (!holds) s->fires = false;
-        s->stands_by = k->state == LP_KEEPER_WAITS;
+        if (!holds && s->fires) s->fires = false;
+        if (s->stands_by != waits) s->stands_by = waits;
         lp_served_set(&s->lake_fault, k->state == LP_KEEPER_AWAY ? k->why : NULL);
     }
 }

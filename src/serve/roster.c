@@ -18,6 +18,7 @@ struct lp_roster_zone { /* zones are shared: most pipelines live in the same few
 
 void lp_served_set(char **text, const char *value)
 {
+    if (value ? *text && !strcmp(*text, value) : !*text) return;
     free(*text);
     *text = value ? strdup(value) : NULL;
 }
@@ -63,17 +64,31 @@ void lp_roster_forget_gone(struct lp_roster *r)
     r->count = kept;
 }
 
+/* FNV-1a. Of a name it is the seed of its jitter, and what is compared first. */
+static uint64_t hash_of(const char *name)
+{
+    uint64_t h = UINT64_C(0xCBF29CE484222325);
+    for (; *name; name++) h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001B3);
+    return h;
+}
+
 struct lp_served *lp_roster_find(const struct lp_roster *r, const char *name)
 {
+    uint64_t hash = hash_of(name);
     for (size_t i = 0; i < r->count; i++)
-        if (r->list[i]->name && !strcmp(r->list[i]->name, name)) return r->list[i];
+        if (r->list[i]->name_hash == hash && r->list[i]->name && !strcmp(r->list[i]->name, name)) return r->list[i];
     return NULL;
 }
 
-static struct lp_served *find_path(const struct lp_roster *r, const char *path)
+/* Among the first `known` ones. Folders are mostly read again as they were: it is looked for first behind the one found last. */
+static struct lp_served *find_path(struct lp_roster *r, const char *path, size_t known)
 {
-    for (size_t i = 0; i < r->count; i++)
-        if (!strcmp(r->list[i]->path, path)) return r->list[i];
+    for (size_t i = 0; i < known; i++) {
+        size_t at = (r->found + i) % known;
+        if (strcmp(r->list[at]->path, path) != 0) continue;
+        r->found = at + 1;
+        return r->list[at];
+    }
     return NULL;
 }
 
@@ -128,14 +143,6 @@ static const struct lp_zone *zone_of(struct lp_roster *r, const char *name, stru
     return NULL;
 }
 
-/* FNV-1a: the seed of a pipeline's jitter. */
-static uint64_t seed_of(const char *name)
-{
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
-    for (; *name; name++) h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001B3);
-    return h;
-}
-
 static enum lp_code take_schedule(struct lp_roster *r, struct lp_served *s, const struct lp_pipeline *p, int64_t now_us,
                                   struct lp_err *err)
 {
@@ -155,7 +162,7 @@ static enum lp_code take_schedule(struct lp_roster *r, struct lp_served *s, cons
     s->scheduled = scheduled;
     lp_served_set(&s->words, scheduled ? lp_buf_text(&words) : NULL);
     if (!scheduled) lp_agenda_release(&s->agenda);
-    else if (first) lp_agenda_init(&s->agenda, &s->rules, &s->expression, zone, seed_of(p->name), now_us);
+    else if (first) lp_agenda_init(&s->agenda, &s->rules, &s->expression, zone, hash_of(p->name), now_us);
     else lp_agenda_change(&s->agenda, &s->rules, &s->expression, zone);
     return LP_OK;
 }
@@ -171,6 +178,7 @@ static enum lp_code take_definition(struct lp_roster *r, struct lp_served *s, co
     r->changes++;
     if (s->name && strcmp(s->name, p->name) != 0) s->looked = false; /* another past */
     lp_served_set(&s->name, p->name);
+    s->name_hash = hash_of(p->name);
     lp_served_set(&s->lake, p->sink.root);
     lp_buf_release(&s->text);
     lp_buf_init(&s->text, p->text.len + 1);
@@ -223,9 +231,10 @@ static enum lp_code read_file(struct lp_roster *r, struct lp_served *s, int64_t 
     return LP_OK;
 }
 
-static enum lp_code meet(struct lp_roster *r, const char *path, bool named, int64_t now_us, struct lp_err *err)
+/* It may be one of the first `known` ones, and is none of the others. */
+static enum lp_code meet(struct lp_roster *r, const char *path, size_t known, bool named, int64_t now_us, struct lp_err *err)
 {
-    struct lp_served *s = find_path(r, path);
+    struct lp_served *s = find_path(r, path, known);
     if (!s) {
         if (r->count == LP_ROSTER_FILES)
             return lp_fail(err, LP_LIMIT, "%s: more than %d pipeline files are too many for one service", path, LP_ROSTER_FILES);
@@ -264,7 +273,7 @@ static int is_pipeline_file(const struct dirent *e)
 static enum lp_code read_folder(struct lp_roster *r, const char *folder, int64_t now_us, struct lp_err *err)
 {
     struct dirent **names;
-    size_t len = strlen(folder);
+    size_t len = strlen(folder), known = r->count;
     enum lp_code code = LP_OK;
     while (len > 1 && folder[len - 1] == '/') len--;
     int n = scandir(folder, &names, is_pipeline_file, alphasort);
@@ -273,7 +282,7 @@ static enum lp_code read_folder(struct lp_roster *r, const char *folder, int64_t
         LP_AUTO(lp_buf) path = {0};
         lp_buf_printf(&path, "%.*s/%s", (int)len, folder, names[i]->d_name);
         if (!code) code = lp_buf_code(&path, folder, err);
-        if (!code) code = meet(r, lp_buf_text(&path), false, now_us, err);
+        if (!code) code = meet(r, lp_buf_text(&path), known, false, now_us, err);
         free(names[i]);
     }
     free(names);
@@ -317,7 +326,7 @@ enum lp_code lp_roster_read(struct lp_roster *r, bool first, int64_t now_us, str
     for (size_t i = 0; i < r->count; i++) r->list[i]->seen = false;
     for (size_t i = 0; i < r->path_count; i++) {
         if (is_folder(r->paths[i])) LP_TRY(read_folder(r, r->paths[i], now_us, err));
-        else if (!first || !access(r->paths[i], F_OK)) LP_TRY(meet(r, r->paths[i], true, now_us, err));
+        else if (!first || !access(r->paths[i], F_OK)) LP_TRY(meet(r, r->paths[i], r->count, true, now_us, err));
     }
     note_gone(r);
     return first ? refuse_nothing(r, err) : LP_OK;

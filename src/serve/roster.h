@@ -32,6 +32,7 @@ struct lp_served {
     const struct lp_zone *zone; /* the roster's */
     struct lp_agenda agenda;
     struct lp_board_pipeline shown;
+    uint64_t name_hash;
     int64_t since_us;  /* when it was first served */
     bool scheduled;    /* it has an expression */
     bool gone;         /* its file is */
@@ -53,6 +54,7 @@ struct lp_roster {
     struct lp_aws_options aws;
     struct lp_served **list;
     size_t count, cap;
+    size_t found; /* behind the file that was met last */
     struct lp_roster_zone *zones;
     size_t zone_count;
     uint64_t changes; /* of what is served, counted */

@@ -1,5 +1,6 @@
 #include "serve/serve.h"
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "serve/service.h"
@@ -251,8 +252,9 @@ static enum lp_code open_web(struct lp_service *v, struct lp_err *err)
 
 static enum lp_code open_all(struct lp_service *v, struct lp_err *err)
 {
+    LP_TRY(open_timer(v, err)); /* first: a signal that comes while files are read is heard then */
+    LP_TRY(lp_cancel_check(err));
     LP_TRY(lp_roster_read(&v->roster, true, v->now_us, err));
-    LP_TRY(open_timer(v, err));
     LP_TRY(lp_watch_open(&v->watch, err));
     v->firings = calloc(v->options->at_once, sizeof *v->firings);
     if (!v->firings) return lp_nomem(err);

@@ -447,3 +447,23 @@ def test_the_secret_is_in_no_line_and_on_no_page(program, server, serve):
     pages = it.get("/") + it.get("/metrics")
     it.stop()
     assert SECRET not in it.log and SECRET not in pages
+
+
+def test_a_signal_that_comes_while_the_files_are_read_stops_it_all_the_same(program, server):
+    folder = program.folder / "pipelines"
+    folder.mkdir()
+    text = program.pipeline(server.url(), schedule={"expression": "cron(0 0 1 1 ? 2099)"}).read_text()
+    for n in range(1000):
+        (folder / f"{n}.yaml").write_text(text.replace("pipeline: weather", f"pipeline: weather-{n}").replace('"weather"', f'"weather-{n}"', 1))
+    running = program.start("serve", folder, "--port", "0")
+    until = time.monotonic() + 10
+    while not catches_sigterm(running.pid):
+        assert time.monotonic() < until
+    running.signal(signal.SIGTERM)
+    result = running.finish()
+    assert result.status in (0, -signal.SIGTERM), result.stderr  # in the few microseconds before it listens, as any command
+
+
+def catches_sigterm(pid):
+    status = open(f"/proc/{pid}/status").read()
+    return any(int(mask, 16) >> signal.SIGTERM - 1 & 1 for mask in re.findall(r"^Sig(?:Cgt|Blk):\s+(\w+)", status, re.M))
