@@ -49,9 +49,11 @@ target_link_libraries(test_allocations PRIVATE lp ${CMOCKA_LIBRARY})
 foreach(function malloc calloc realloc reallocarray strdup strndup vasprintf asprintf lp_unit_new)
     target_link_options(test_allocations PRIVATE -Wl,--wrap=${function})
 endforeach()
-add_test(NAME test_allocations COMMAND test_allocations WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-set_tests_properties(test_allocations PROPERTIES TIMEOUT 1200 ENVIRONMENT
-    LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/leaks-of-others:print_suppressions=0)
+foreach(part 1 2 3 4)
+    add_test(NAME test_allocations_${part} COMMAND test_allocations ${part}/4 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(test_allocations_${part} PROPERTIES TIMEOUT 1200 COST 1000 ENVIRONMENT
+        LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/leaks-of-others:print_suppressions=0)
+endforeach()
 
 # Programs that the tests in Python drive, for what the command line does not show.
 foreach(probe aws_probe web_probe)

@@ -748,7 +748,8 @@ static void each_allocation_of_what_tells_the_schedule_may_fail(void **state)
     every_allocation_fails_once((const char *const[]){"lambda-pipeline", "plan", "past.yaml", "--aws", NULL}, 0, NULL);
 }
 
-int main(void)
+/* I/N: every N-th test from the I-th on, so that several processors share them. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_allocation_of_check_may_fail),
@@ -769,5 +770,9 @@ int main(void)
         cmocka_unit_test(each_allocation_of_a_run_to_a_bucket_may_fail),
         cmocka_unit_test(each_allocation_of_a_bucket_as_a_store_may_fail),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    struct CMUnitTest chosen[LP_COUNT(tests)];
+    size_t first = 1, step = 1, count = 0;
+    if (argc > 1 && (sscanf(argv[1], "%zu/%zu", &first, &step) != 2 || !first || !step)) return 2;
+    for (size_t i = first - 1; i < LP_COUNT(tests); i += step) chosen[count++] = tests[i];
+    return _cmocka_run_group_tests("allocations", chosen, count, set_up, tear_down);
 }
