@@ -11,7 +11,7 @@
 #define LP_SERVE_FIRE_H
 
 #include "pipeline/record.h"
-#include "serve/errand.h"
+#include "base/errand.h"
 #include "serve/roster.h"
 
 #define LP_FIRE_GRACE_MS 30000

@@ -11,7 +11,7 @@
 #ifndef LP_SERVE_KEEPER_H
 #define LP_SERVE_KEEPER_H
 
-#include "serve/errand.h"
+#include "base/errand.h"
 #include "serve/roster.h"
 
 #define LP_KEEPER_LEASE_S 40

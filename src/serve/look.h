@@ -9,7 +9,7 @@
 #ifndef LP_SERVE_LOOK_H
 #define LP_SERVE_LOOK_H
 
-#include "serve/errand.h"
+#include "base/errand.h"
 #include "serve/roster.h"
 
 #define LP_LOOK_BATCH 64

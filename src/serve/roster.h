@@ -14,7 +14,7 @@
 #include "aws/aws.h"
 #include "pipeline/definition.h"
 #include "serve/agenda.h"
-#include "serve/board.h"
+#include "page/board.h"
 
 #define LP_ROSTER_FILES 10000
 

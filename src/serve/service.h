@@ -14,7 +14,7 @@
 #include "serve/serve.h"
 #include "serve/supervisor.h"
 #include "serve/watch.h"
-#include "serve/web.h"
+#include "page/web.h"
 
 #define LP_SERVICE_LOOKS 2
 

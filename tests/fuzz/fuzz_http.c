@@ -1,7 +1,7 @@
 /* What strangers send to the port of the pages: anything at all, in pieces as the first byte says. */
 #include "fuzz.h"
 
-#include "serve/web_parts.h"
+#include "page/web_parts.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -5,7 +5,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 SRC = REPO / "src"
 # From top to bottom; a folder includes only itself and folders below it.
-ORDER = ["cli", "serve", "lambda", "deploy", "pipeline", "notify", "schedule", "query", "lake", "quality", "source", "table",
+ORDER = ["cli", "serve", "page", "lambda", "deploy", "pipeline", "notify", "schedule", "query", "lake", "quality", "source", "table",
          "aws", "net", "config", "base"]
 FILES = sorted(SRC.rglob("*.[ch]"))
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)

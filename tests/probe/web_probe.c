@@ -5,7 +5,7 @@
  * definition read from "path" for each page. */
 #include "aws/aws.h"
 #include "base/clock.h"
-#include "serve/web.h"
+#include "page/web.h"
 
 #include <jansson.h>
 #include <poll.h>

@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "base/clock.h"
-#include "serve/errand.h"
+#include "base/errand.h"
 
 #include <dirent.h>
 #include <poll.h>

@@ -5,12 +5,12 @@
  * Errors:  a status and a page of one sentence.
  * Threads: one thread.
  */
-#ifndef LP_SERVE_WEB_PARTS_H
-#define LP_SERVE_WEB_PARTS_H
+#ifndef LP_PAGE_WEB_PARTS_H
+#define LP_PAGE_WEB_PARTS_H
 
-#include "serve/errand.h"
-#include "serve/route.h"
-#include "serve/web.h"
+#include "base/errand.h"
+#include "page/route.h"
+#include "page/web.h"
 
 #include <microhttpd.h>
 

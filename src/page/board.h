@@ -6,8 +6,8 @@
  * Errors:  none.
  * Threads: one thread.
  */
-#ifndef LP_SERVE_BOARD_H
-#define LP_SERVE_BOARD_H
+#ifndef LP_PAGE_BOARD_H
+#define LP_PAGE_BOARD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,12 +5,12 @@
  * Errors:  none but a full buffer.
  * Threads: no shared state.
  */
-#ifndef LP_SERVE_PAGE_TEXT_H
-#define LP_SERVE_PAGE_TEXT_H
+#ifndef LP_PAGE_PAGE_TEXT_H
+#define LP_PAGE_PAGE_TEXT_H
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "serve/board.h"
+#include "page/board.h"
 
 /* For content and for values of attributes in quotes; what moves the direction of text, or is no character, is made visible. */
 void lp_html_put(struct lp_buf *out, const char *text, size_t len);

@@ -1,4 +1,4 @@
-#include "serve/page_rows.h"
+#include "page/page_rows.h"
 
 #include "base/cancel.h"
 #include "base/clock.h"

@@ -1,4 +1,4 @@
-#include "serve/route.h"
+#include "page/route.h"
 
 #include "base/clock.h"
 #include "base/text.h"

@@ -6,8 +6,8 @@
  * Errors:  what could not be read at all: the lake's, DuckDB's (LP_NOTFOUND: it is not installed), LP_NOMEM.
  * Threads: one thread, in a child.
  */
-#ifndef LP_SERVE_PAGE_ROWS_H
-#define LP_SERVE_PAGE_ROWS_H
+#ifndef LP_PAGE_PAGE_ROWS_H
+#define LP_PAGE_PAGE_ROWS_H
 
 #include "lake/store.h"
 #include "pipeline/definition.h"

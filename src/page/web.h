@@ -10,11 +10,11 @@
  * Errors:  LP_USAGE (the address is none), LP_IO (the port cannot be had; the sentence names --port), LP_NOMEM.
  * Threads: one thread.
  */
-#ifndef LP_SERVE_WEB_H
-#define LP_SERVE_WEB_H
+#ifndef LP_PAGE_WEB_H
+#define LP_PAGE_WEB_H
 
 #include "net/listen.h"
-#include "serve/page.h"
+#include "page/page.h"
 
 #define LP_WEB_CONNECTIONS 256
 #define LP_WEB_AT_WORK     4

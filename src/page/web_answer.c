@@ -1,7 +1,7 @@
-#include "serve/web_parts.h"
+#include "page/web_parts.h"
 
 #include "base/clock.h"
-#include "serve/metrics.h"
+#include "page/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,11 +6,11 @@
  * Threads: no shared state.
  * Source:  Prometheus, "Exposition formats".
  */
-#ifndef LP_SERVE_METRICS_H
-#define LP_SERVE_METRICS_H
+#ifndef LP_PAGE_METRICS_H
+#define LP_PAGE_METRICS_H
 
 #include "base/buf.h"
-#include "serve/board.h"
+#include "page/board.h"
 
 void lp_metrics_put(const struct lp_board *b, struct lp_buf *out);
 

@@ -1,4 +1,4 @@
-#include "serve/page.h"
+#include "page/page.h"
 
 #include <stdio.h>
 #include <xxhash.h>

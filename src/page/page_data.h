@@ -6,11 +6,11 @@
  * Errors:  none: what cannot be read is said on the page.
  * Threads: one thread, in a child.
  */
-#ifndef LP_SERVE_PAGE_DATA_H
-#define LP_SERVE_PAGE_DATA_H
+#ifndef LP_PAGE_PAGE_DATA_H
+#define LP_PAGE_PAGE_DATA_H
 
 #include "pipeline/past.h"
-#include "serve/page.h"
+#include "page/page.h"
 
 void lp_page_put_data(const struct lp_page_request *q, const struct lp_pipeline *p, struct lp_store *store,
                       const struct lp_past *past, struct lp_buf *out);

@@ -7,12 +7,12 @@
  * Errors:  LP_NOTFOUND (no such record), LP_DATA (it cannot be read), LP_USAGE, what the lake says; a full buffer.
  * Threads: one thread.
  */
-#ifndef LP_SERVE_PAGE_H
-#define LP_SERVE_PAGE_H
+#ifndef LP_PAGE_PAGE_H
+#define LP_PAGE_PAGE_H
 
 #include "lake/store.h"
 #include "pipeline/definition.h"
-#include "serve/board.h"
+#include "page/board.h"
 
 #define LP_PAGE_SLOT_BYTES   48
 #define LP_PAGE_COLUMN_BYTES 256

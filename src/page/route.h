@@ -5,10 +5,10 @@
  * Errors:  LP_ROUTE_NONE.
  * Threads: no shared state.
  */
-#ifndef LP_SERVE_ROUTE_H
-#define LP_SERVE_ROUTE_H
+#ifndef LP_PAGE_ROUTE_H
+#define LP_PAGE_ROUTE_H
 
-#include "serve/page.h"
+#include "page/page.h"
 
 #define LP_ROUTE_NAME_BYTES 256
 

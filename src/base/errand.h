@@ -12,8 +12,8 @@
  * Threads: one thread. The function must not use what is bound to descriptors of the parent (sessions, multi handles,
  *          epoll): it opens its own.
  */
-#ifndef LP_SERVE_ERRAND_H
-#define LP_SERVE_ERRAND_H
+#ifndef LP_BASE_ERRAND_H
+#define LP_BASE_ERRAND_H
 
 #include "base/buf.h"
 

@@ -1,4 +1,4 @@
-#include "serve/page_bars.h"
+#include "page/page_bars.h"
 
 #include "schedule/expression.h"
 

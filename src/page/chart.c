@@ -1,8 +1,8 @@
-#include "serve/chart.h"
+#include "page/chart.h"
 
 #include "base/clock.h"
 #include "base/number.h"
-#include "serve/page_text.h"
+#include "page/page_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "serve/errand.h"
+#include "base/errand.h"
 
 #include "base/clock.h"
 

@@ -1,8 +1,8 @@
-#include "serve/page_text.h"
+#include "page/page_text.h"
 
 #include "base/clock.h"
 #include "base/number.h"
-#include "serve/page.h"
+#include "page/page.h"
 
 /* ---- texts ---- */
 

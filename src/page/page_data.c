@@ -1,10 +1,10 @@
-#include "serve/page_data.h"
+#include "page/page_data.h"
 
 #include "base/clock.h"
 #include "base/number.h"
-#include "serve/chart.h"
-#include "serve/page_rows.h"
-#include "serve/page_text.h"
+#include "page/chart.h"
+#include "page/page_rows.h"
+#include "page/page_text.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -7,12 +7,12 @@
  * Errors:  none but a full buffer.
  * Threads: no shared state.
  */
-#ifndef LP_SERVE_CHART_H
-#define LP_SERVE_CHART_H
+#ifndef LP_PAGE_CHART_H
+#define LP_PAGE_CHART_H
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "serve/board.h"
+#include "page/board.h"
 
 #define LP_CHART_SERIES 8
 

@@ -1,4 +1,4 @@
-#include "serve/web_parts.h"
+#include "page/web_parts.h"
 
 #include "base/clock.h"
 

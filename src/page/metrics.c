@@ -1,4 +1,4 @@
-#include "serve/metrics.h"
+#include "page/metrics.h"
 
 #include "base/number.h"
 

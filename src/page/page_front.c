@@ -1,9 +1,9 @@
-#include "serve/page.h"
+#include "page/page.h"
 
 #include "base/clock.h"
 #include "base/number.h"
-#include "serve/chart.h"
-#include "serve/page_text.h"
+#include "page/chart.h"
+#include "page/page_text.h"
 
 #define REFRESH_S   60
 #define TITLED_MOST 100 /* past so many pipelines their bars have no titles of their own */

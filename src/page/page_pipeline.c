@@ -1,13 +1,13 @@
-#include "serve/page.h"
+#include "page/page.h"
 
 #include "base/clock.h"
 #include "base/number.h"
 #include "pipeline/past.h"
 #include "schedule/expression.h"
-#include "serve/chart.h"
-#include "serve/page_bars.h"
-#include "serve/page_data.h"
-#include "serve/page_text.h"
+#include "page/chart.h"
+#include "page/page_bars.h"
+#include "page/page_data.h"
+#include "page/page_text.h"
 
 #include <stdio.h>
 

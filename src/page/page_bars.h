@@ -7,12 +7,12 @@
  * Errors:  none.
  * Threads: no shared state.
  */
-#ifndef LP_SERVE_PAGE_BARS_H
-#define LP_SERVE_PAGE_BARS_H
+#ifndef LP_PAGE_PAGE_BARS_H
+#define LP_PAGE_PAGE_BARS_H
 
 #include "pipeline/past.h"
 #include "schedule/schedule.h"
-#include "serve/board.h"
+#include "page/board.h"
 
 #define LP_PAGE_BARS 60
 #define LP_PAGE_GAP  30

@@ -1,10 +1,10 @@
-#include "serve/page.h"
+#include "page/page.h"
 
 #include "base/clock.h"
 #include "base/number.h"
 #include "pipeline/record_read.h"
-#include "serve/page_rows.h"
-#include "serve/page_text.h"
+#include "page/page_rows.h"
+#include "page/page_text.h"
 
 #include <stdio.h>
 
