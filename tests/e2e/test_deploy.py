@@ -4,6 +4,7 @@ moto does not know the Serverless transform, so that the templates here are what
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -88,3 +89,33 @@ def test_keys_that_aws_does_not_take_make_nothing(template, aws, tmp_path):
     result = call("deploy", "staging", IMAGE, aws=aws, cwd=tmp_path, TEMPLATE=name, AWS_SECRET_ACCESS_KEY="wrong")
     assert result.returncode not in (0, 2) and "SignatureDoesNotMatch" in result.stderr
     assert not aws.client("cloudformation").describe_stacks()["Stacks"]
+
+
+# What docs/deploying.md lets a role that deploys do.
+
+def rights_of_a_deployer(without=None):
+    """For all resources, as moto does not say which one a call to CloudFormation is for."""
+    text = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+    block, = [it for it in re.findall(r"```json\n(.*?)```", text, re.S) if "cloudformation:" in it]
+    statements = json.loads(block)["Statement"]
+    for it in statements:
+        actions = it["Action"] if isinstance(it["Action"], list) else [it["Action"]]
+        it["Action"], it["Resource"] = [action for action in actions if action != without], "*"
+    return [it for it in statements if it["Action"]]
+
+
+def deploy_as(aws, rights, folder, name):
+    return call("deploy", "staging", IMAGE, aws=aws, cwd=folder, TEMPLATE=name, **aws.env_of(aws.user(rights)))
+
+
+def test_the_role_that_the_documents_ask_for_can_deploy(template, aws, tmp_path):
+    result = deploy_as(aws, rights_of_a_deployer(), tmp_path, made(tmp_path, template))
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("action", ["CreateChangeSet", "DescribeChangeSet", "DescribeStacks", "ExecuteChangeSet"])
+def test_and_needs_each_of_its_rights(template, aws, tmp_path, action):
+    result = deploy_as(aws, rights_of_a_deployer(without=f"cloudformation:{action}"), tmp_path, made(tmp_path, template))
+    # Of a change set that it may not look at the AWS command line says only 'Status'.
+    said = "'Status'" if action == "DescribeChangeSet" else f"cloudformation:{action}"
+    assert result.returncode != 0 and said in result.stderr, result.stderr

@@ -115,7 +115,7 @@ def test_an_approval_that_is_waited_for_holds_up_no_staging():
 
 def test_the_trust_that_the_documents_ask_for_names_what_github_says_of_these_jobs():
     text = (REPO / "docs" / "deploying.md").read_text(encoding="utf-8")
-    subjects = re.findall(r'"token.actions.githubusercontent.com:sub": "repo:OWNER/REPOSITORY:(\S+)"', text)
+    subjects = re.findall(r'"token.actions.githubusercontent.com:sub": "repo:OWNER@OWNER_ID/REPOSITORY@REPOSITORY_ID:(\S+)"', text)
     assert subjects == ["ref:refs/heads/main", "environment:staging", "environment:production"]
     statements = [it for block in re.findall(r"```json\n(.*?)```", text, re.S) for it in json.loads(block)["Statement"]]
     trust = [it for it in statements if "Principal" in it]
