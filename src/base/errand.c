@@ -66,6 +66,7 @@ static void forget_signals(void)
     const struct sigaction plain = {.sa_handler = SIG_DFL};
     sigset_t none;
     for (int i = 1; i < NSIG; i++) (void)!sigaction(i, &plain, NULL); /* some cannot be changed */
+    signal(SIGPIPE, SIG_IGN); /* a server that closes is an error of the write */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -172,6 +173,11 @@ int64_t lp_errand_until_us(const struct lp_errand *e)
     return e->until_us;
 }
 
+void lp_errand_end_by(struct lp_errand *e, int64_t until_us)
+{
+    if (until_us < e->until_us) e->until_us = until_us;
+}
+
 /* It has closed its pipe, so it is about to be gone; that takes a moment. */
 static int how_it_ended(struct lp_errand *e)
 {
@@ -267,6 +273,21 @@ struct lp_buf *lp_errand_answer(struct lp_errand *e)
     return &e->got;
 }
 
+/* It has been killed; where many end at once it is waited for a little, so that none is lost. */
+static void leave(struct lp_errands *all, pid_t pid)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+    for (int i = 0; i < LOOKS; i++) {
+        if (waitpid(pid, NULL, WNOHANG) != 0) return;
+        if (all->left_count == LP_ERRANDS_LEFT) lp_errands_reap(all);
+        if (all->left_count < LP_ERRANDS_LEFT) {
+            all->left[all->left_count++] = pid;
+            return;
+        }
+        nanosleep(&moment, NULL);
+    }
+}
+
 void lp_errand_free(struct lp_errand **at)
 {
     struct lp_errand *e = *at;
@@ -277,9 +298,7 @@ void lp_errand_free(struct lp_errand **at)
     lp_buf_release(&e->note);
     if (e->pid > 0) {
         kill(e->pid, SIGKILL);
-        struct lp_errands *all = e->all;
-        if (waitpid(e->pid, NULL, WNOHANG) == 0 && all->left_count < LP_ERRANDS_LEFT)
-            all->left[all->left_count++] = e->pid;
+        leave(e->all, e->pid);
     }
     free(e);
 }

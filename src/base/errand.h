@@ -45,6 +45,8 @@ enum lp_code lp_errand_start(struct lp_errands *all, lp_errand_fn fn, void *arg,
                              struct lp_errand **out, struct lp_err *err) LP_CHECKED;
 int lp_errand_fd(const struct lp_errand *e);           /* for POLLIN */
 int64_t lp_errand_until_us(const struct lp_errand *e); /* turn no later than then */
+/* No later than then it has failed, if that is sooner. */
+void lp_errand_end_by(struct lp_errand *e, int64_t until_us);
 /* Takes what has come. *err says why when it has failed. */
 enum lp_errand_state lp_errand_turn(struct lp_errand *e, struct lp_err *err);
 /* The answer of one that is done; may be moved away. */

@@ -17,24 +17,26 @@ static int64_t next_of(const struct lp_agenda *a, int64_t after_us)
 void lp_agenda_init(struct lp_agenda *a, const struct lp_schedule *rules, const struct lp_expression *e,
                     const struct lp_zone *z, uint64_t seed, int64_t now_us)
 {
-    *a = (struct lp_agenda){.rules = rules, .expression = e, .zone = z, .seed = seed, .decided_us = now_us};
+    *a = (struct lp_agenda){.rules = rules, .expression = e, .zone = z, .seed = seed, .decided_us = now_us, .taken_us = INT64_MIN};
+    a->next_us = next_of(a, now_us);
+}
+
+void lp_agenda_begin_at(struct lp_agenda *a, int64_t now_us)
+{
+    a->decided_us = now_us;
     a->next_us = next_of(a, now_us);
 }
 
 void lp_agenda_restart(struct lp_agenda *a, int64_t now_us)
 {
     a->waiting_count = 0;
-    a->decided_us = now_us;
-    a->next_us = next_of(a, now_us);
+    lp_agenda_begin_at(a, now_us);
 }
 
-void lp_agenda_change(struct lp_agenda *a, const struct lp_schedule *rules, const struct lp_expression *e,
-                      const struct lp_zone *z)
+void lp_agenda_stop(struct lp_agenda *a)
 {
-    a->rules = rules;
-    a->expression = e;
-    a->zone = z;
-    a->next_us = next_of(a, a->decided_us);
+    a->waiting_count = 0;
+    a->next_us = INT64_MAX;
 }
 
 void lp_agenda_release(struct lp_agenda *a)
@@ -92,6 +94,12 @@ static int64_t delay_us(const struct lp_agenda *a, int64_t slot_us)
     return (int64_t)(x % ((uint64_t)a->rules->jitter_ms * 1000));
 }
 
+static void leave_out(struct lp_agenda *a, enum lp_left_out why)
+{
+    a->left_out++;
+    a->left_out_why = why;
+}
+
 static void forget_waiting(struct lp_agenda *a, size_t i)
 {
     memmove(a->waiting + i, a->waiting + i + 1, (--a->waiting_count - i) * sizeof *a->waiting);
@@ -103,7 +111,7 @@ static enum lp_code add_waiting(struct lp_agenda *a, const struct lp_fire *f, st
     while (at && a->waiting[at - 1].slot_us > f->slot_us) at--;
     if (at && a->waiting[at - 1].slot_us == f->slot_us) return LP_OK;
     if (a->waiting_count == LP_AGENDA_WAITING) {
-        a->left_out++;
+        leave_out(a, LP_LEFT_OUT_BY_NUMBER);
         if (!at) return LP_OK; /* it is the oldest itself */
         forget_waiting(a, 0);
         at--;
@@ -139,7 +147,7 @@ static enum lp_code come_due(struct lp_agenda *a, int64_t slot_us, struct lp_err
     const struct lp_fire f = {.slot_us = slot_us, .not_before_us = slot_us + delay_us(a, slot_us)};
     give_up_retries(a);
     if (a->rules->overlap == LP_OVERLAP_SKIP && (a->on_time_at_work || on_time_waits(a))) {
-        a->left_out++;
+        leave_out(a, LP_LEFT_OUT_BY_OVERLAP);
         return LP_OK;
     }
     return add_waiting(a, &f, err);
@@ -164,17 +172,35 @@ static enum lp_code miss(struct lp_agenda *a, int64_t until_us, struct lp_err *e
     size_t n = most_missed(a);
     size_t count = lp_agenda_slots(a->expression, a->zone, a->decided_us, until_us, slots, n ? n : 1);
     /* How many were left out before the newest is not counted: it may be millions. */
-    a->left_out += !n && count;
+    if (!n && count) leave_out(a, LP_LEFT_OUT_BY_CATCH_UP);
     for (size_t i = 0; i < count && n; i++) LP_TRY(add_missed(a, slots[i], err));
     a->decided_us = until_us;
     return LP_OK;
 }
 
+int64_t lp_agenda_retry_us(const struct lp_agenda *a, unsigned tries)
+{
+    int64_t wait_us = a->rules->retry_after_ms * 1000;
+    for (unsigned i = 1; i < tries && wait_us < LP_DAY_US; i++) wait_us *= 2;
+    return wait_us;
+}
+
+/* Slots that are still to come come due again when they do. */
+static void go_back(struct lp_agenda *a, int64_t now_us)
+{
+    for (size_t i = a->waiting_count; i-- > 0;)
+        if (a->waiting[i].slot_us > now_us) forget_waiting(a, i);
+    if (a->taken_us > now_us) a->taken_us = now_us;
+    lp_agenda_begin_at(a, now_us);
+}
+
 enum lp_code lp_agenda_look(struct lp_agenda *a, int64_t now_us, struct lp_err *err)
 {
-    if (a->decided_us > now_us + STEP_US) { /* the clock has gone back */
-        a->decided_us = now_us;
-        a->next_us = next_of(a, now_us);
+    if (a->decided_us > now_us + STEP_US) go_back(a, now_us); /* the clock has */
+    for (size_t i = 0; i < a->waiting_count; i++) { /* nor does a retry wait for a clock that was ahead */
+        struct lp_fire *f = &a->waiting[i];
+        if (f->tries && f->not_before_us > now_us + lp_agenda_retry_us(a, f->tries))
+            f->not_before_us = now_us + lp_agenda_retry_us(a, f->tries);
     }
     if (a->next_us <= now_us - LP_LATE_US) {
         LP_TRY(miss(a, now_us - LP_LATE_US, err));
@@ -199,11 +225,15 @@ int64_t lp_agenda_past(const struct lp_agenda *a, int64_t now_us)
     return count && slots[0] < now_us - LP_LATE_US ? slots[0] : now_us - LP_LATE_US;
 }
 
+static int by_time(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
 static bool is_recorded(const int64_t *recorded, size_t count, int64_t slot_us)
 {
-    for (size_t i = 0; i < count; i++)
-        if (recorded[i] == slot_us) return true;
-    return false;
+    return count && bsearch(&slot_us, recorded, count, sizeof *recorded, by_time);
 }
 
 enum lp_code lp_agenda_catch_up(struct lp_agenda *a, const int64_t *recorded, size_t count, bool has_older, int64_t since_us,
@@ -213,13 +243,15 @@ enum lp_code lp_agenda_catch_up(struct lp_agenda *a, const int64_t *recorded, si
     size_t n = most_missed(a), found;
     if (has_older) first = INT64_MIN;
     if (since_us < first) first = since_us;
+    for (size_t i = a->waiting_count; i-- > 0;) /* what waited may have been done by others */
+        if (!a->waiting[i].tries && is_recorded(recorded, count, a->waiting[i].slot_us)) forget_waiting(a, i);
     found = lp_agenda_slots(a->expression, a->zone, 0, now_us, slots, n ? n : 1);
     for (size_t i = 0; i < found && n; i++)
         if (slots[i] > first && slots[i] <= now_us - LP_LATE_US && !is_recorded(recorded, count, slots[i]))
             LP_TRY(add_missed(a, slots[i], err));
     /* Those that are hardly late are due whatever the rule. */
     for (int64_t at = now_us - LP_LATE_US; lp_expression_next(a->expression, a->zone, at, &next) && next <= now_us; at = next)
-        if (next > first && !is_recorded(recorded, count, next)) LP_TRY(come_due(a, next, err));
+        if (next > first && next > a->taken_us && !is_recorded(recorded, count, next)) LP_TRY(come_due(a, next, err));
     if (a->decided_us < now_us) a->decided_us = now_us;
     a->next_us = next_of(a, a->decided_us);
     return LP_OK;
@@ -234,18 +266,36 @@ enum lp_code lp_agenda_try_again(struct lp_agenda *a, int64_t slot_us, int64_t n
 
 /* ---- runs ---- */
 
-bool lp_agenda_take(struct lp_agenda *a, int64_t now_us, struct lp_fire *out)
+/* Its own slots come before what was missed: that has waited already, and what is asked for now may not be had later. */
+static size_t ready(const struct lp_agenda *a, int64_t now_us)
 {
-    if (a->at_work && a->rules->overlap != LP_OVERLAP_ALLOW) return false;
+    size_t found = SIZE_MAX;
+    if (a->at_work && a->rules->overlap != LP_OVERLAP_ALLOW) return found;
     for (size_t i = 0; i < a->waiting_count; i++) {
         if (a->waiting[i].not_before_us > now_us) continue;
-        *out = a->waiting[i];
-        forget_waiting(a, i);
-        a->at_work++;
-        a->on_time_at_work += !out->caught_up;
-        return true;
+        if (!a->waiting[i].caught_up) return i;
+        if (found == SIZE_MAX) found = i;
     }
-    return false;
+    return found;
+}
+
+bool lp_agenda_take(struct lp_agenda *a, int64_t now_us, struct lp_fire *out)
+{
+    size_t i = ready(a, now_us);
+    if (i == SIZE_MAX) return false;
+    *out = a->waiting[i];
+    forget_waiting(a, i);
+    a->at_work++;
+    a->on_time_at_work += !out->caught_up;
+    if (out->slot_us > a->taken_us) a->taken_us = out->slot_us;
+    return true;
+}
+
+enum lp_code lp_agenda_put_back(struct lp_agenda *a, const struct lp_fire *f, struct lp_err *err)
+{
+    a->at_work--;
+    a->on_time_at_work -= !f->caught_up;
+    return add_waiting(a, f, err);
 }
 
 enum lp_code lp_agenda_done(struct lp_agenda *a, const struct lp_fire *f, enum lp_fire_outcome outcome, int64_t now_us,
@@ -256,10 +306,7 @@ enum lp_code lp_agenda_done(struct lp_agenda *a, const struct lp_fire *f, enum l
     a->at_work--;
     a->on_time_at_work -= !f->caught_up;
     if (outcome != LP_FIRE_FAILED || f->tries >= (unsigned)a->rules->retries) return LP_OK;
-    int64_t wait_us = a->rules->retry_after_ms * 1000;
-    for (unsigned i = 0; i < f->tries && wait_us < LP_DAY_US; i++) wait_us *= 2;
-    retry.not_before_us = now_us + wait_us;
-    retry.tries++;
+    retry.not_before_us = now_us + lp_agenda_retry_us(a, ++retry.tries);
     /* Before the next slot, or not at all. */
     if (!f->caught_up && a->next_us <= retry.not_before_us) return LP_OK;
     LP_TRY(add_waiting(a, &retry, err));
@@ -276,10 +323,9 @@ int64_t lp_agenda_wake(const struct lp_agenda *a, int64_t now_us)
     return wake < now_us ? now_us : wake;
 }
 
-int64_t lp_agenda_waits_since(const struct lp_agenda *a, int64_t now_us)
+int64_t lp_agenda_waits_since(const struct lp_agenda *a, int64_t now_us, bool *caught_up)
 {
-    if (a->at_work && a->rules->overlap != LP_OVERLAP_ALLOW) return INT64_MAX;
-    for (size_t i = 0; i < a->waiting_count; i++)
-        if (a->waiting[i].not_before_us <= now_us) return a->waiting[i].not_before_us;
-    return INT64_MAX;
+    size_t i = ready(a, now_us);
+    *caught_up = i != SIZE_MAX && a->waiting[i].caught_up;
+    return i == SIZE_MAX ? INT64_MAX : a->waiting[i].not_before_us;
 }

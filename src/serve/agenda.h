@@ -18,6 +18,8 @@
 #define LP_LATE_US        INT64_C(120000000)
 #define LP_AGENDA_WAITING 1000 /* slots that wait at most, per pipeline: the oldest is left out */
 
+enum lp_left_out { LP_LEFT_OUT_BY_OVERLAP, LP_LEFT_OUT_BY_CATCH_UP, LP_LEFT_OUT_BY_NUMBER };
+
 enum lp_fire_outcome {
     LP_FIRE_DONE,      /* ran, and all or some was written */
     LP_FIRE_FAILED,    /* worth another try */
@@ -42,17 +44,21 @@ struct lp_agenda {
     struct lp_fire *waiting; /* in the order of their slots */
     size_t waiting_count, waiting_cap;
     unsigned at_work, on_time_at_work; /* those that were not caught up */
-    uint64_t left_out; /* by overlap, by catch_up, by their number; since the beginning */
+    int64_t taken_us;   /* the newest slot that was */
+    uint64_t left_out;  /* since the beginning */
+    enum lp_left_out left_out_why; /* the last one */
 };
 
 /* From now on: what lies before is decided. */
 void lp_agenda_init(struct lp_agenda *a, const struct lp_schedule *rules, const struct lp_expression *e,
                     const struct lp_zone *z, uint64_t seed, int64_t now_us);
-/* What waits is dropped, and what lies before now is decided: somebody else may have done it. */
+/* What lies before now is decided: another expression counts from here on, or the records say what was missed. What waits
+ * and is at work stays. */
+void lp_agenda_begin_at(struct lp_agenda *a, int64_t now_us);
+/* The same, and what waits is dropped: somebody else is at it. */
 void lp_agenda_restart(struct lp_agenda *a, int64_t now_us);
-/* The file has changed: other rules from now on; what waits and is at work stays. */
-void lp_agenda_change(struct lp_agenda *a, const struct lp_schedule *rules, const struct lp_expression *e,
-                      const struct lp_zone *z);
+/* Nothing is due any more; what is at work may end. */
+void lp_agenda_stop(struct lp_agenda *a);
 void lp_agenda_release(struct lp_agenda *a);
 
 /* Takes in what has come due. */
@@ -71,11 +77,15 @@ bool lp_agenda_take(struct lp_agenda *a, int64_t now_us, struct lp_fire *out);
 /* How it ended. *again is set when it is going to be tried once more. */
 enum lp_code lp_agenda_done(struct lp_agenda *a, const struct lp_fire *f, enum lp_fire_outcome outcome, int64_t now_us,
                             bool *again, struct lp_err *err) LP_CHECKED;
+/* It could not be begun. */
+enum lp_code lp_agenda_put_back(struct lp_agenda *a, const struct lp_fire *f, struct lp_err *err) LP_CHECKED;
+/* How long the nth further try waits after the one that failed. */
+int64_t lp_agenda_retry_us(const struct lp_agenda *a, unsigned tries);
 /* When to look again; INT64_MAX: only when something ends. */
 int64_t lp_agenda_wake(const struct lp_agenda *a, int64_t now_us);
 
-/* Since when the first slot that could start by `now` has been waiting; INT64_MAX: none could. */
-int64_t lp_agenda_waits_since(const struct lp_agenda *a, int64_t now_us);
+/* Since when the slot that is taken next has been waiting; INT64_MAX: none could start. */
+int64_t lp_agenda_waits_since(const struct lp_agenda *a, int64_t now_us, bool *caught_up);
 
 /* The last n slots in (from, until], the oldest first; returns how many. */
 size_t lp_agenda_slots(const struct lp_expression *e, const struct lp_zone *z, int64_t from_us, int64_t until_us,

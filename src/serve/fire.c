@@ -81,23 +81,24 @@ enum lp_code lp_firing_start(struct lp_firing *f, struct lp_errands *all, const 
 {
     struct firing what = {r, f->served, f->fire.slot_us};
     int64_t limit_ms = f->served->rules.time_limit_ms;
-    const struct lp_errand_limits limits = {ANSWER_BYTES, limit_ms + LP_FIRE_GRACE_MS};
+    const struct lp_errand_limits limits = {ANSWER_BYTES, limit_ms + 2 * LP_FIRE_GRACE_MS}; /* it is asked before */
     f->began_us = now_us;
     f->stop_us = lp_clock_monotonic_us() + limit_ms * 1000;
-    f->kill_us = f->stop_us + LP_FIRE_GRACE_MS * INT64_C(1000);
     f->asked = false;
     return lp_errand_start(all, work, &what, &limits, &f->errand, err);
 }
 
 void lp_firing_stop(struct lp_firing *f)
 {
-    if (!f->asked) lp_errand_signal(f->errand, SIGTERM);
+    if (f->asked) return;
+    lp_errand_signal(f->errand, SIGTERM);
+    lp_errand_end_by(f->errand, lp_clock_monotonic_us() + LP_FIRE_GRACE_MS * INT64_C(1000));
     f->asked = true;
 }
 
 int64_t lp_firing_until_us(const struct lp_firing *f)
 {
-    return f->asked ? f->kill_us : f->stop_us;
+    return f->asked ? lp_errand_until_us(f->errand) : f->stop_us;
 }
 
 static enum lp_fire_outcome judge(const struct lp_fire_report *r)
@@ -114,7 +115,10 @@ static void tell_of_silence(const struct lp_firing *f, const struct lp_err *err,
     *r = (struct lp_fire_report){.code = err->code ? err->code : LP_IO, .status = LP_RUN_FAILED};
     r->duration_ms = (lp_clock_now_us() - f->began_us) / 1000;
     lp_duration_format(f->served->rules.time_limit_ms, limit);
-    if (err->code == LP_BUSY) snprintf(r->error, sizeof r->error, "it was killed: it went on past its time limit of %s", limit);
+    if (err->code == LP_BUSY && lp_clock_monotonic_us() < f->stop_us)
+        snprintf(r->error, sizeof r->error, "it was killed: it did not end within %d s when it was asked to", LP_FIRE_GRACE_MS / 1000);
+    else if (err->code == LP_BUSY)
+        snprintf(r->error, sizeof r->error, "it was killed: it went on past its time limit of %s", limit);
     else snprintf(r->error, sizeof r->error, "%.590s", err->text);
 }
 

@@ -1,7 +1,7 @@
 /* fire.h — one slot of one pipeline, run in a process of its own.
  * Model:   the child reads the kept text again, runs it unless the slot has been written already, and answers with what became
- *          of it. A crash, a leak or a hanging disk is the child's alone. Past its time limit it is asked to stop, so that it
- *          can still write its record, and is killed LP_FIRE_GRACE_MS later.
+ *          of it. A crash, a leak or a hanging disk is the child's alone. Past its time limit, or when the service ends, it is asked
+ *          to stop, so that it can still write its record, and is killed LP_FIRE_GRACE_MS later.
  * Owns:    the errand, until lp_firing_release.
  * Units:   milliseconds; instants in microseconds UTC.
  * Errors:  those of an errand; what the run came to is in the report.
@@ -32,7 +32,7 @@ struct lp_firing {
     struct lp_fire fire;
     struct lp_errand *errand;
     int64_t began_us;                /* by the wall clock */
-    int64_t stop_us, kill_us;        /* monotonic: asked to stop, no longer waited for */
+    int64_t stop_us;                 /* monotonic: when it is asked to stop */
     bool asked;
 };
 

@@ -117,36 +117,72 @@ enum lp_code lp_keeper_start(struct lp_keeper *k, struct lp_errands *all, const 
 {
     struct keeping what = {r, any, k->group, getpid()};
     const struct lp_errand_limits limits = {NOTE_BYTES * 8, LP_ERRAND_FOREVER_MS};
+    k->answer_by_us = lp_clock_monotonic_us() + LP_KEEPER_ANSWER_S * INT64_C(1000000);
     return lp_errand_start(all, work, &what, &limits, &k->errand, err);
+}
+
+void lp_keeper_fail(struct lp_keeper *k, const char *why)
+{
+    bool same = k->state == LP_KEEPER_AWAY && k->why && !strcmp(k->why, why);
+    lp_errand_free(&k->errand);
+    k->again_us = lp_clock_monotonic_us() + INT64_C(1000000) * AGAIN_S;
+    set(k, LP_KEEPER_AWAY, why);
+    k->unheard = k->unheard || !same;
 }
 
 bool lp_keeper_turn(struct lp_keeper *k)
 {
     struct lp_err err = {0};
-    enum lp_keeper_state before = k->state;
-    if (!k->errand) return false;
+    bool news = k->unheard;
+    k->unheard = false;
+    if (!k->errand) return news;
     enum lp_errand_state state = lp_errand_turn(k->errand, &err);
     const char *note = lp_errand_heard(k->errand);
-    bool news = note != NULL;
-    if (note)
+    news = news || note;
+    if (note) {
+        k->answer_by_us = INT64_MAX;
         set(k, *note == 'H' ? LP_KEEPER_HOLDS : *note == 'W' ? LP_KEEPER_WAITS : LP_KEEPER_AWAY, note + 1);
+    } else if (lp_clock_monotonic_us() >= k->answer_by_us) {
+        k->answer_by_us = INT64_MAX;
+        set(k, LP_KEEPER_AWAY, "the lake does not answer");
+        news = true;
+    }
     if (state == LP_ERRAND_RUNNING) return news;
-    lp_errand_free(&k->errand);
-    k->again_us = lp_clock_monotonic_us() + INT64_C(1000000) * AGAIN_S;
-    set(k, LP_KEEPER_AWAY, state == LP_ERRAND_FAILED ? err.text : "the process that keeps the lock ended");
-    return news || before != k->state;
+    lp_keeper_fail(k, state == LP_ERRAND_FAILED ? err.text : "the process that keeps the lock ended");
+    news = news || k->unheard;
+    k->unheard = false;
+    return news;
 }
 
-void lp_keeper_release(struct lp_keeper *k)
+void lp_keeper_ask_to_end(const struct lp_keeper *k)
 {
     if (k->errand) lp_errand_signal(k->errand, SIGTERM);
+}
+
+static void end(struct lp_keeper *k)
+{
+    lp_keeper_ask_to_end(k);
     const struct timespec moment = {.tv_nsec = 10000000};
     for (int i = 0; k->errand && i < 100; i++) { /* a second, to give the lock back */
         if (lp_errand_turn(k->errand, NULL) != LP_ERRAND_RUNNING) break;
         nanosleep(&moment, NULL);
     }
     lp_errand_free(&k->errand);
+}
+
+void lp_keeper_reset(struct lp_keeper *k)
+{
+    end(k);
+    set(k, LP_KEEPER_ASKS, NULL);
+    k->again_us = 0;
+    k->unheard = true;
+}
+
+void lp_keeper_release(struct lp_keeper *k)
+{
+    end(k);
     free(k->lake);
     free(k->why);
+    free(k->told);
     *k = (struct lp_keeper){0};
 }

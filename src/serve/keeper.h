@@ -15,6 +15,7 @@
 #include "serve/roster.h"
 
 #define LP_KEEPER_LEASE_S 40
+#define LP_KEEPER_ANSWER_S 30 /* a lake that has not said anything by then is away */
 
 enum lp_keeper_state {
     LP_KEEPER_ASKS,  /* nothing is known yet */
@@ -27,9 +28,12 @@ struct lp_keeper {
     char *lake;
     uint64_t group; /* of the pipelines' names */
     enum lp_keeper_state state;
+    char *told; /* used by those who tell: what was said of it last; NULL: nothing */
     char *why; /* AWAY, WAITS: what the lake said */
     struct lp_errand *errand; /* NULL: it is to be started again at again_us */
     int64_t again_us;         /* monotonic */
+    int64_t answer_by_us;     /* monotonic: when the lake counts as away if nothing was heard; INT64_MAX: it was */
+    bool unheard;             /* the state has changed since the last turn */
     bool wanted;              /* used by those who keep a list of them */
 };
 
@@ -38,6 +42,12 @@ enum lp_code lp_keeper_start(struct lp_keeper *k, struct lp_errands *all, const 
                              struct lp_err *err) LP_CHECKED;
 /* Takes what the child says; true when the state has changed. */
 bool lp_keeper_turn(struct lp_keeper *k);
+/* It cannot be started, or has ended: the lake is away for a while. */
+void lp_keeper_fail(struct lp_keeper *k, const char *why);
+/* For another group: nothing is known yet. */
+void lp_keeper_reset(struct lp_keeper *k);
+/* So that several end side by side; then lp_keeper_release. */
+void lp_keeper_ask_to_end(const struct lp_keeper *k);
 void lp_keeper_release(struct lp_keeper *k);
 
 #endif

@@ -136,7 +136,7 @@ static void take(struct lp_served *s, const struct finding *f, const struct lp_b
 {
     struct lp_err err;
     struct lp_board_pipeline *b = &s->shown;
-    lp_served_set(&s->lake_fault, f->failed ? f->error : NULL);
+    lp_served_set(&s->past_fault, f->failed ? f->error : NULL);
     if (f->failed) return;
     lp_service_take_bars(s, bars, f->bar_count);
     if (f->last_success_us > b->last_success_us) b->last_success_us = f->last_success_us;
@@ -181,7 +181,7 @@ bool lp_look_turn(struct lp_look *l)
     if (state == LP_ERRAND_RUNNING) return false;
     if (state == LP_ERRAND_DONE) take_all(l, lp_errand_answer(l->errand));
     else
-        for (size_t i = 0; i < l->count; i++) lp_served_set(&l->list[i]->lake_fault, err.text);
+        for (size_t i = 0; i < l->count; i++) lp_served_set(&l->list[i]->past_fault, err.text);
     return true;
 }
 

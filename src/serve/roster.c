@@ -1,4 +1,4 @@
-#include "serve/roster.h"
+#include "serve/roster_parts.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -23,9 +23,30 @@ void lp_served_set(char **text, const char *value)
     *text = value ? strdup(value) : NULL;
 }
 
-static void served_free(struct lp_served *s)
+int64_t lp_served_next_us(const struct lp_served *s, int64_t now_us)
+{
+    int64_t next;
+    if (!s->scheduled || s->gone) return INT64_MAX;
+    if (s->fires) return s->agenda.next_us;
+    return lp_expression_next(&s->expression, s->zone, now_us, &next) ? next : INT64_MAX;
+}
+
+void lp_served_drop_news(struct lp_served *s)
+{
+    struct lp_served_news *n = s->news;
+    if (!n) return;
+    free(n->name);
+    free(n->lake);
+    free(n->words);
+    lp_buf_release(&n->text);
+    free(n);
+    s->news = NULL;
+}
+
+void lp_served_free(struct lp_served *s)
 {
     if (!s) return;
+    lp_served_drop_news(s);
     lp_agenda_release(&s->agenda);
     lp_buf_release(&s->text);
     free(s->path);
@@ -34,13 +55,14 @@ static void served_free(struct lp_served *s)
     free(s->words);
     free(s->fault);
     free(s->lake_fault);
+    free(s->past_fault);
     free(s->last_error);
     free(s);
 }
 
 void lp_roster_release(struct lp_roster *r)
 {
-    for (size_t i = 0; i < r->count; i++) served_free(r->list[i]);
+    for (size_t i = 0; i < r->count; i++) lp_served_free(r->list[i]);
     for (size_t i = 0; i < r->zone_count; i++) {
         lp_zone_release(r->zones[i].zone);
         free(r->zones[i].zone);
@@ -58,14 +80,14 @@ void lp_roster_forget_gone(struct lp_roster *r)
     size_t kept = 0;
     for (size_t i = 0; i < r->count; i++) {
         struct lp_served *s = r->list[i];
-        if (s->gone && !s->agenda.at_work && !s->in_look) served_free(s);
+        if (s->gone && !s->seen && !s->agenda.at_work && !s->in_look) lp_served_free(s);
         else r->list[kept++] = s;
     }
     r->count = kept;
 }
 
 /* FNV-1a. Of a name it is the seed of its jitter, and what is compared first. */
-static uint64_t hash_of(const char *name)
+uint64_t lp_served_hash(const char *name)
 {
     uint64_t h = UINT64_C(0xCBF29CE484222325);
     for (; *name; name++) h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001B3);
@@ -74,7 +96,7 @@ static uint64_t hash_of(const char *name)
 
 struct lp_served *lp_roster_find(const struct lp_roster *r, const char *name)
 {
-    uint64_t hash = hash_of(name);
+    uint64_t hash = lp_served_hash(name);
     for (size_t i = 0; i < r->count; i++)
         if (r->list[i]->name_hash == hash && r->list[i]->name && !strcmp(r->list[i]->name, name)) return r->list[i];
     return NULL;
@@ -95,7 +117,7 @@ static struct lp_served *find_path(struct lp_roster *r, const char *path, size_t
 /* ---- faults ---- */
 
 /* A change of what is wrong is told once. */
-static void set_fault(struct lp_roster *r, struct lp_served *s, const char *what)
+void lp_roster_fault(struct lp_roster *r, struct lp_served *s, const char *what)
 {
     bool same = what ? s->fault && !strcmp(s->fault, what) : !s->fault;
     if (same) return;
@@ -143,48 +165,33 @@ static const struct lp_zone *zone_of(struct lp_roster *r, const char *name, stru
     return NULL;
 }
 
-static enum lp_code take_schedule(struct lp_roster *r, struct lp_served *s, const struct lp_pipeline *p, int64_t now_us,
-                                  struct lp_err *err)
+static enum lp_code note_schedule(struct lp_roster *r, const struct lp_pipeline *p, struct lp_served_news *n, struct lp_err *err)
 {
     LP_AUTO(lp_buf) words = {0};
     size_t column, width;
-    const struct lp_zone *zone = NULL;
-    bool first = !s->agenda.rules, scheduled = p->schedule.expression != NULL;
-    if (scheduled) {
-        LP_TRY(lp_expression_parse(&s->expression, p->schedule.expression, &column, &width, err));
-        zone = zone_of(r, p->schedule.timezone, err);
-        if (!zone) return err->code;
-        lp_expression_put_words(&s->expression, p->schedule.timezone, &words);
-    }
-    s->rules = p->schedule;
-    s->rules.expression = s->rules.timezone = NULL;
-    s->zone = zone;
-    s->scheduled = scheduled;
-    lp_served_set(&s->words, scheduled ? lp_buf_text(&words) : NULL);
-    if (!scheduled) lp_agenda_release(&s->agenda);
-    else if (first) lp_agenda_init(&s->agenda, &s->rules, &s->expression, zone, hash_of(p->name), now_us);
-    else lp_agenda_change(&s->agenda, &s->rules, &s->expression, zone);
-    return LP_OK;
+    n->rules = p->schedule;
+    n->rules.expression = n->rules.timezone = NULL;
+    if (!p->schedule.expression) return LP_OK;
+    LP_TRY(lp_expression_parse(&n->expression, p->schedule.expression, &column, &width, err));
+    n->zone = zone_of(r, p->schedule.timezone, err);
+    if (!n->zone) return err->code;
+    n->scheduled = true;
+    lp_expression_put_words(&n->expression, p->schedule.timezone, &words);
+    lp_served_set(&n->words, lp_buf_text(&words));
+    return n->words ? LP_OK : lp_nomem(err);
 }
 
-static enum lp_code take_definition(struct lp_roster *r, struct lp_served *s, const struct lp_pipeline *p, int64_t now_us,
-                                    struct lp_err *err)
+static enum lp_code note_definition(struct lp_roster *r, struct lp_served *s, const struct lp_pipeline *p, struct lp_err *err)
 {
-    const struct lp_served *other = lp_roster_find(r, p->name);
-    if (other && other != s)
-        return lp_fail(err, LP_CONFIG, "%s: its pipeline is named \"%s\", as that of %s is; name it differently", s->path, p->name,
-                       other->path);
-    LP_TRY(take_schedule(r, s, p, now_us, err));
-    r->changes++;
-    if (s->name && strcmp(s->name, p->name) != 0) s->looked = false; /* another past */
-    lp_served_set(&s->name, p->name);
-    s->name_hash = hash_of(p->name);
-    lp_served_set(&s->lake, p->sink.root);
-    lp_buf_release(&s->text);
-    lp_buf_init(&s->text, p->text.len + 1);
-    lp_buf_put(&s->text, lp_buf_text(&p->text), p->text.len);
-    if (!s->name || !s->lake) return lp_nomem(err);
-    return lp_buf_code(&s->text, s->path, err);
+    struct lp_served_news *n = s->news = calloc(1, sizeof *n);
+    if (!n) return lp_nomem(err);
+    LP_TRY(note_schedule(r, p, n, err));
+    lp_served_set(&n->name, p->name);
+    lp_served_set(&n->lake, p->sink.root);
+    lp_buf_init(&n->text, p->text.len + 1);
+    lp_buf_put(&n->text, lp_buf_text(&p->text), p->text.len);
+    if (!n->name || !n->lake) return lp_nomem(err);
+    return lp_buf_code(&n->text, s->path, err);
 }
 
 static enum lp_code parse(const struct lp_roster *r, const struct lp_served *s, const struct lp_buf *text, struct lp_pipeline *p,
@@ -202,33 +209,56 @@ enum lp_code lp_served_load(const struct lp_roster *r, const struct lp_served *s
     return code;
 }
 
-static enum lp_code read_file(struct lp_roster *r, struct lp_served *s, int64_t now_us, struct lp_err *err)
+/* A pipe, a device: reading them could take for ever. */
+static enum lp_code is_readable(const char *path, struct lp_err *err)
+{
+    struct stat st;
+    if (stat(path, &st) || S_ISREG(st.st_mode)) return LP_OK; /* what else is wrong is seen when it is read */
+    return lp_fail(err, LP_CONFIG, "%s: this is %s, not a pipeline file", path, S_ISDIR(st.st_mode) ? "a folder" : "a pipe or a device");
+}
+
+static enum lp_code read_file(struct lp_roster *r, struct lp_served *s, struct lp_err *err)
 {
     LP_AUTO(lp_buf) text = {.max_bytes = LP_YAML_MAX_BYTES}, what = {0};
     struct lp_faults faults;
     struct lp_pipeline p;
     struct lp_err local;
-    enum lp_code code = lp_file_read(s->path, &text, &local);
-    if (code == LP_NOTFOUND) {
-        s->gone = true;
-        lp_buf_printf(&what, "%s is not there; its pipeline is fired again when it is back", s->path);
-        set_fault(r, s, lp_buf_text(&what));
+    lp_served_drop_news(s);
+    enum lp_code code = is_readable(s->path, &local);
+    if (code) {
+        s->gone = false;
+        lp_buf_printf(&what, "%s%s", local.text, s->text.len ? LP_KEPT : "");
+        lp_roster_fault(r, s, lp_buf_text(&what));
         return LP_OK;
     }
-    s->gone = false;
+    code = lp_file_read(s->path, &text, &local);
+    s->gone = code == LP_NOTFOUND;
+    if (s->gone) return LP_OK;
     if (!code && s->text.len && s->text.len == text.len && !memcmp(s->text.data, text.data, text.len)) {
-        set_fault(r, s, NULL);
+        lp_roster_fault(r, s, NULL);
         return LP_OK;
     }
     code = parse(r, s, code ? NULL : &text, &p, &faults, &local);
-    if (!code) code = take_definition(r, s, &p, now_us, &local);
+    if (!code) code = note_definition(r, s, &p, &local);
+    if (code) lp_served_drop_news(s);
     if (code && code != LP_NOMEM) put_faults(&faults, &local, &what);
     lp_faults_release(&faults);
     lp_pipeline_release(&p);
     if (code == LP_NOMEM) return lp_nomem(err);
-    if (code && s->text.len) lp_buf_puts(&what, "; what it said before is kept");
-    set_fault(r, s, code ? lp_buf_text(&what) : NULL);
+    if (code && s->text.len) lp_buf_puts(&what, LP_KEPT);
+    if (code) lp_roster_fault(r, s, lp_buf_text(&what));
     return LP_OK;
+}
+
+void lp_served_forget_past(struct lp_served *s, int64_t now_us)
+{
+    s->since_us = now_us;
+    s->looked = s->fires = s->stands_by = false;
+    s->look_us = 0;
+    s->agenda.left_out = 0;
+    s->shown = (struct lp_board_pipeline){.next_us = INT64_MAX, .running_us = INT64_MIN, .last_success_us = INT64_MIN,
+                                          .last_duration_ms = -1, .last_lateness_ms = -1};
+    lp_served_set(&s->last_error, NULL);
 }
 
 /* It may be one of the first `known` ones, and is none of the others. */
@@ -236,8 +266,14 @@ static enum lp_code meet(struct lp_roster *r, const char *path, size_t known, bo
 {
     struct lp_served *s = find_path(r, path, known);
     if (!s) {
-        if (r->count == LP_ROSTER_FILES)
-            return lp_fail(err, LP_LIMIT, "%s: more than %d pipeline files are too many for one service", path, LP_ROSTER_FILES);
+        if (r->count == LP_ROSTER_FILES) {
+            lp_roster_forget_gone(r);
+            if (known > r->count) known = r->count;
+        }
+        if (r->count == LP_ROSTER_FILES) {
+            r->left_out++;
+            return LP_OK;
+        }
         if (r->count == r->cap) {
             size_t cap = r->cap ? r->cap * 2 : 16;
             struct lp_served **list = reallocarray(r->list, cap, sizeof *list);
@@ -252,13 +288,11 @@ static enum lp_code meet(struct lp_roster *r, const char *path, size_t known, bo
             return lp_nomem(err);
         }
         s->named = named;
-        s->since_us = now_us;
-        s->shown = (struct lp_board_pipeline){.next_us = INT64_MAX, .running_us = INT64_MIN, .last_success_us = INT64_MIN,
-                                              .last_duration_ms = -1, .last_lateness_ms = -1};
+        lp_served_forget_past(s, now_us);
         r->list[r->count++] = s;
     }
     s->seen = true;
-    return read_file(r, s, now_us, err);
+    return read_file(r, s, err);
 }
 
 /* ---- files and folders ---- */
@@ -294,11 +328,19 @@ static void note_gone(struct lp_roster *r)
 {
     for (size_t i = 0; i < r->count; i++) {
         struct lp_served *s = r->list[i];
+        if (!s->seen) s->gone = true;
+        if (s->gone) lp_served_drop_news(s);
+    }
+}
+
+static void tell_gone(struct lp_roster *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        struct lp_served *s = r->list[i];
         LP_AUTO(lp_buf) what = {0};
-        if (s->seen || s->gone) continue;
-        s->gone = true;
+        if (!s->gone) continue;
         lp_buf_printf(&what, "%s is not there; its pipeline is fired again when it is back", s->path);
-        set_fault(r, s, lp_buf_text(&what));
+        lp_roster_fault(r, s, lp_buf_text(&what));
     }
 }
 
@@ -321,13 +363,29 @@ static enum lp_code refuse_nothing(const struct lp_roster *r, struct lp_err *err
     return LP_OK; /* a folder that is empty for now */
 }
 
+static enum lp_code tell_left_out(struct lp_roster *r, bool first, size_t before, struct lp_err *err)
+{
+    struct lp_err local;
+    if (r->left_out == before) return LP_OK;
+    (void)!lp_fail(&local, LP_LIMIT, "more than %d pipeline files are too many for one service; %zu are left out", LP_ROSTER_FILES,
+                   r->left_out);
+    if (first) *err = local;
+    else if (r->say && r->left_out) r->say(r->who, NULL, local.text);
+    return first ? LP_LIMIT : LP_OK;
+}
+
 enum lp_code lp_roster_read(struct lp_roster *r, bool first, int64_t now_us, struct lp_err *err)
 {
+    size_t left_out = r->left_out;
+    r->left_out = 0;
     for (size_t i = 0; i < r->count; i++) r->list[i]->seen = false;
     for (size_t i = 0; i < r->path_count; i++) {
         if (is_folder(r->paths[i])) LP_TRY(read_folder(r, r->paths[i], now_us, err));
         else if (!first || !access(r->paths[i], F_OK)) LP_TRY(meet(r, r->paths[i], r->count, true, now_us, err));
     }
     note_gone(r);
+    LP_TRY(lp_roster_take_news(r, now_us, err));
+    tell_gone(r);
+    LP_TRY(tell_left_out(r, first, left_out, err));
     return first ? refuse_nothing(r, err) : LP_OK;
 }

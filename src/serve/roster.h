@@ -26,6 +26,7 @@ struct lp_served {
     char *words;        /* the schedule, plainly; NULL: there is none */
     char *fault;        /* what is wrong with the file now; NULL: nothing */
     char *lake_fault;   /* what is wrong with its lake; NULL: nothing */
+    char *past_fault;   /* why its records could not be read; NULL: they could */
     char *last_error;   /* of the last run; NULL: it went well */
     struct lp_schedule rules; /* its texts are NULL: expression and zone are read */
     struct lp_expression expression;
@@ -34,7 +35,10 @@ struct lp_served {
     struct lp_board_pipeline shown;
     uint64_t name_hash;
     int64_t since_us;  /* when it was first served */
+    struct lp_served_news *news; /* while the files are read */
+    size_t place;                /* in the list, then */
     bool scheduled;    /* it has an expression */
+    bool told_unscheduled, told_past;
     bool gone;         /* its file is */
     bool named;        /* itself, not its folder */
     bool seen;         /* at the last reading */
@@ -43,8 +47,10 @@ struct lp_served {
     bool looked;       /* its past is known */
     bool in_look;      /* somebody reads it at this moment */
     int64_t active_us;
+    int64_t look_us;   /* monotonic: not looked at before */
 };
 
+struct lp_served_news;
 struct lp_roster_zone;
 struct lp_roster {
     const char *const *paths; /* as named */
@@ -55,10 +61,11 @@ struct lp_roster {
     struct lp_served **list;
     size_t count, cap;
     size_t found; /* behind the file that was met last */
+    size_t left_out; /* files, as there are too many */
     struct lp_roster_zone *zones;
     size_t zone_count;
     uint64_t changes; /* of what is served, counted */
-    /* Told of each change of a pipeline's state; what is NULL when all is well again. */
+    /* Told of each change of a pipeline's state; what is NULL when all is well again. s is NULL for the whole. */
     void (*say)(void *who, const struct lp_served *s, const char *what);
     void *who;
 };
@@ -73,6 +80,8 @@ void lp_roster_release(struct lp_roster *r);
 /* The whole definition, from the text that is kept; lp_pipeline_release afterwards. For a child process. */
 enum lp_code lp_served_load(const struct lp_roster *r, const struct lp_served *s, struct lp_pipeline *p,
                             struct lp_err *err) LP_CHECKED;
+/* When it is due next, also while another service fires it; INT64_MAX: it is not. */
+int64_t lp_served_next_us(const struct lp_served *s, int64_t now_us);
 /* Replaces one of the texts above; NULL when memory is out, or for NULL. */
 void lp_served_set(char **text, const char *value);
 

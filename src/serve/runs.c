@@ -4,6 +4,13 @@
 
 #include <string.h>
 
+#define AGAIN_US INT64_C(10000000) /* the system had no process to give */
+
+bool lp_service_cannot_start(const struct lp_service *v)
+{
+    return v->start_again_us && lp_clock_monotonic_us() < v->start_again_us;
+}
+
 static struct lp_firing *free_place(struct lp_service *v)
 {
     for (size_t i = 0; i < v->options->at_once; i++)
@@ -11,41 +18,44 @@ static struct lp_firing *free_place(struct lp_service *v)
     return NULL;
 }
 
-static void tell_left_out(struct lp_service *v, struct lp_served *s, uint64_t before)
+static void tell_left_out(struct lp_service *v, struct lp_served *s)
 {
-    uint64_t n = s->agenda.left_out - before;
-    if (!n) return;
-    s->shown.slots_skipped += n;
-    if (s->agenda.at_work)
-        lp_service_say(v, LP_SERVE_WARN, s, INT64_MIN, "a slot came due while another one is run; it is left out (overlap: skip)");
-    else lp_service_say(v, LP_SERVE_WARN, s, INT64_MIN, "slots that were missed are left out (catch_up: none)");
+    static const char *const why[] = {
+        [LP_LEFT_OUT_BY_OVERLAP] = "a slot came due while another one is run; it is left out (overlap: skip)",
+        [LP_LEFT_OUT_BY_CATCH_UP] = "slots that were missed are left out (catch_up: none)",
+        [LP_LEFT_OUT_BY_NUMBER] = "too many slots wait for their turn; the oldest are left out",
+    };
+    if (s->agenda.left_out == s->shown.slots_skipped) return;
+    s->shown.slots_skipped = s->agenda.left_out;
+    lp_service_say(v, LP_SERVE_WARN, s, INT64_MIN, "%s", why[s->agenda.left_out_why]);
 }
 
-/* Takes in what has come due, of all; false when memory is short: the next turn tries again. */
+/* Takes in what has come due, of all; where memory is short the next turn tries again. */
 static void look_at_agendas(struct lp_service *v)
 {
     struct lp_err err;
     for (size_t i = 0; i < v->roster.count; i++) {
         struct lp_served *s = v->roster.list[i];
         if (!s->scheduled || !s->fires || s->gone || v->stopping) continue;
-        uint64_t before = s->agenda.left_out;
-        if (lp_agenda_look(&s->agenda, v->now_us, &err)) continue;
-        tell_left_out(v, s, before);
+        if (!lp_agenda_look(&s->agenda, v->now_us, &err)) tell_left_out(v, s);
     }
 }
 
-/* Of those that could start now the one that has waited longest, so that no pipeline holds up another for ever. */
+/* Of those that could start now the one that has waited longest, so that no pipeline holds up another for ever; what was
+ * missed comes behind what is due. */
 static struct lp_served *longest_waiting(const struct lp_service *v)
 {
     struct lp_served *best = NULL;
     int64_t best_us = INT64_MAX;
+    bool best_caught_up = true, caught_up;
     for (size_t i = 0; i < v->roster.count; i++) {
         struct lp_served *s = v->roster.list[i];
         if (!s->scheduled || !s->fires || s->gone || !s->agenda.waiting_count) continue;
-        int64_t since = lp_agenda_waits_since(&s->agenda, v->now_us);
-        if (since >= best_us) continue;
+        int64_t since = lp_agenda_waits_since(&s->agenda, v->now_us, &caught_up);
+        if (since == INT64_MAX || (best && (caught_up != best_caught_up ? caught_up : since >= best_us))) continue;
         best = s;
         best_us = since;
+        best_caught_up = caught_up;
     }
     return best;
 }
@@ -53,18 +63,21 @@ static struct lp_served *longest_waiting(const struct lp_service *v)
 static void start(struct lp_service *v, struct lp_served *s, struct lp_firing *place)
 {
     struct lp_err err;
-    bool again;
     *place = (struct lp_firing){.served = s};
     if (!lp_agenda_take(&s->agenda, v->now_us, &place->fire)) return;
     enum lp_code code = lp_firing_start(place, &v->errands, &v->roster, v->now_us, &err);
     if (!code) {
+        if (v->start_again_us) lp_service_say(v, LP_SERVE_INFO, NULL, INT64_MIN, "runs can be started again");
+        v->start_again_us = 0;
         v->at_work++;
         s->shown.last_lateness_ms = (v->now_us - place->fire.slot_us) / 1000;
         return;
     }
-    lp_service_say(v, LP_SERVE_ERROR, s, place->fire.slot_us, "it cannot be started: %s", err.text);
+    if (!v->start_again_us)
+        lp_service_say(v, LP_SERVE_ERROR, s, place->fire.slot_us, "no run can be started: %s; what is due waits until it can", err.text);
+    v->start_again_us = lp_clock_monotonic_us() + AGAIN_US;
     place->errand = NULL;
-    (void)!lp_agenda_done(&s->agenda, &place->fire, LP_FIRE_FAILED, v->now_us, &again, &err);
+    (void)!lp_agenda_put_back(&s->agenda, &place->fire, &err);
 }
 
 void lp_service_run_due(struct lp_service *v)
@@ -72,7 +85,7 @@ void lp_service_run_due(struct lp_service *v)
     struct lp_firing *place;
     struct lp_served *s;
     look_at_agendas(v);
-    while (!v->stopping && (place = free_place(v)) && (s = longest_waiting(v))) start(v, s, place);
+    while (!v->stopping && !lp_service_cannot_start(v) && (place = free_place(v)) && (s = longest_waiting(v))) start(v, s, place);
 }
 
 /* ---- how it ended ---- */
@@ -112,8 +125,7 @@ static void tell_end(struct lp_service *v, const struct lp_firing *f, const stru
         lp_buf_printf(&text, "failed after %s: %s", took, r->error);
         if (again) {
             char wait[LP_TIME_TEXT_BYTES];
-            int64_t due = lp_agenda_waits_since(&f->served->agenda, INT64_MAX);
-            lp_duration_format((due - v->now_us + 500000) / 1000000 * 1000, wait);
+            lp_duration_format(lp_agenda_retry_us(&f->served->agenda, f->fire.tries + 1) / 1000, wait);
             lp_buf_printf(&text, "; it is tried again in %s", wait);
         }
     }
@@ -131,8 +143,8 @@ static void end(struct lp_service *v, struct lp_firing *f, const struct lp_fire_
     struct lp_served *s = f->served;
     /* A run that was asked to stop with the service is no failure of the pipeline; its slot is met again by the next start. */
     bool stopped = v->stopping && f->asked && r->code == LP_CANCELLED;
-    if (stopped) outcome = LP_FIRE_REFUSED;
-    if (lp_agenda_done(&s->agenda, &f->fire, outcome, v->now_us, &again, &err)) again = false;
+    bool is_final = stopped || !s->scheduled; /* its schedule may have been taken away meanwhile */
+    if (lp_agenda_done(&s->agenda, &f->fire, is_final ? LP_FIRE_REFUSED : outcome, v->now_us, &again, &err)) again = false;
     if (outcome != LP_FIRE_ELSEWHERE && !stopped) lp_service_show_run(s, f, r);
     if (stopped)
         lp_service_say(v, LP_SERVE_WARN, s, f->fire.slot_us, "stopped with the service%s",

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -27,7 +28,8 @@ void lp_service_say(struct lp_service *v, enum lp_serve_level level, const struc
     va_end(args);
     lp_buf_clear(&v->text);
     lp_text_put_visible(&v->text, lp_buf_text(&raw), raw.len);
-    const struct lp_serve_line line = {level, s ? s->name ? s->name : s->path : NULL, slot_us, lp_buf_text(&v->text)};
+    /* A name is letters and digits; a path is whatever somebody chose, and in the text already. */
+    const struct lp_serve_line line = {level, s ? s->name : NULL, slot_us, lp_buf_text(&v->text)};
     if (v->options->say) v->options->say(v->options->who, &line);
 }
 
@@ -46,28 +48,33 @@ static void tell_what_is_served(struct lp_service *v)
     char far[LP_TIME_TEXT_BYTES];
     const struct lp_served *first = NULL;
     size_t count = 0;
+    int64_t next_us = INT64_MAX;
     for (size_t i = 0; i < v->roster.count; i++) {
-        const struct lp_served *s = v->roster.list[i];
+        struct lp_served *s = v->roster.list[i];
         count += s->name && !s->gone;
-        if (s->scheduled && !s->gone && (!first || s->agenda.next_us < first->agenda.next_us)) first = s;
-        if (s->name && !s->scheduled && !s->gone && !s->looked)
-            lp_service_say(v, LP_SERVE_WARN, s, INT64_MIN, "%s has no schedule, so it is never due", s->path);
+        int64_t at = lp_served_next_us(s, v->now_us);
+        if (at < next_us) first = s, next_us = at;
+        if (!s->name || s->scheduled || s->gone || s->told_unscheduled) continue;
+        s->told_unscheduled = true;
+        lp_service_say(v, LP_SERVE_WARN, s, INT64_MIN, "%s has no schedule, so it is never due", s->path);
     }
     lp_buf_printf(&text, "%zu pipeline%s served", count, count == 1 ? "" : "s");
     lp_supervisor_status(&v->supervisor, lp_buf_text(&text)); /* without what comes next: it stands there for days */
-    if (first && first->agenda.next_us != INT64_MAX) {
-        lp_duration_format((first->agenda.next_us - v->now_us) / 1000, far);
+    if (first) {
+        lp_duration_format((next_us - v->now_us) / 1000, far);
         lp_buf_printf(&text, ", the next is %s in %s", first->name, far);
     }
     lp_service_say(v, LP_SERVE_INFO, NULL, INT64_MIN, "%s", lp_buf_text(&text));
 }
 
+/* What nobody tells of when it comes: a path that was named, and what a link points to. A file that is put into a folder is told. */
 static bool any_is_missing(const struct lp_service *v)
 {
+    struct stat st;
     for (size_t i = 0; i < v->roster.path_count; i++)
         if (access(v->roster.paths[i], F_OK)) return true;
     for (size_t i = 0; i < v->roster.count; i++)
-        if (v->roster.list[i]->gone) return true;
+        if (v->roster.list[i]->gone && !lstat(v->roster.list[i]->path, &st)) return true;
     return false;
 }
 
@@ -112,7 +119,8 @@ static int64_t wake_of(const struct lp_service *v, const struct lp_served *s)
     if (!s->scheduled || s->gone) return INT64_MAX;
     if (!s->fires) return lp_service_follow_us(s);
     int64_t at = lp_agenda_wake(&s->agenda, v->now_us);
-    bool no_place = at <= v->now_us && v->at_work == v->options->at_once; /* it waits for a place, not for a time */
+    /* It waits for a place, or for a process, not for a time. */
+    bool no_place = at <= v->now_us && (v->at_work == v->options->at_once || lp_service_cannot_start(v));
     return no_place ? INT64_MAX : at;
 }
 
@@ -157,7 +165,8 @@ static int poll_ms(const struct lp_service *v)
     for (size_t i = 0; i < LP_SERVICE_LOOKS; i++)
         if (v->looks[i].errand) sooner(&wake, lp_errand_until_us(v->looks[i].errand));
     for (size_t i = 0; i < v->keeper_count; i++)
-        if (!v->keepers[i].errand) sooner(&wake, v->keepers[i].again_us);
+        sooner(&wake, v->keepers[i].errand ? v->keepers[i].answer_by_us : v->keepers[i].again_us);
+    if (v->start_again_us > now) sooner(&wake, v->start_again_us);
     if (v->look_again_us > now) sooner(&wake, v->look_again_us);
     if (v->stopping && v->at_work) sooner(&wake, v->stop_us > now ? v->stop_us : now + 1000000);
     int web_ms = v->web ? lp_web_timeout_ms(v->web) : -1;
@@ -252,10 +261,11 @@ static enum lp_code open_web(struct lp_service *v, struct lp_err *err)
 
 static enum lp_code open_all(struct lp_service *v, struct lp_err *err)
 {
-    LP_TRY(open_timer(v, err)); /* first: a signal that comes while files are read is heard then */
-    LP_TRY(lp_cancel_check(err));
+    LP_TRY(open_timer(v, err));
+    LP_TRY(lp_cancel_check(err)); /* a signal that came before they were read */
+    if (lp_watch_open(&v->watch, err)) lp_service_say(v, LP_SERVE_WARN, NULL, INT64_MIN, "%s", err->text);
+    lp_watch_set(&v->watch, v->roster.paths, v->roster.path_count, false); /* first: what changes meanwhile is not missed */
     LP_TRY(lp_roster_read(&v->roster, true, v->now_us, err));
-    LP_TRY(lp_watch_open(&v->watch, err));
     v->firings = calloc(v->options->at_once, sizeof *v->firings);
     if (!v->firings) return lp_nomem(err);
     LP_TRY(open_web(v, err));
@@ -271,6 +281,7 @@ static void close_all(struct lp_service *v)
     for (size_t i = 0; v->firings && i < v->options->at_once; i++)
         if (v->firings[i].errand) lp_firing_release(&v->firings[i]);
     for (size_t i = 0; i < LP_SERVICE_LOOKS; i++) lp_look_release(&v->looks[i]);
+    for (size_t i = 0; i < v->keeper_count; i++) lp_keeper_ask_to_end(&v->keepers[i]); /* all at once, so that they end at once */
     for (size_t i = 0; i < v->keeper_count; i++) lp_keeper_release(&v->keepers[i]);
     free(v->keepers);
     free(v->firings);

@@ -26,6 +26,7 @@ struct lp_service {
     size_t at_work;
     struct lp_keeper *keepers;
     size_t keeper_count;
+    uint64_t roster_readings, followed; /* what the keepers say has been passed on since that reading */
     struct lp_look looks[LP_SERVICE_LOOKS];
     struct lp_supervisor supervisor;
     struct lp_watch watch;
@@ -33,7 +34,8 @@ struct lp_service {
     struct lp_web *web; /* NULL: there is no page */
     int signal_fd, timer_fd;
     int64_t now_us, started_us;
-    int64_t look_again_us; /* monotonic: lakes that could not be read */
+    int64_t start_again_us; /* monotonic: no run could be started; 0: the last one could */
+    int64_t look_again_us; /* monotonic: lakes that could not be read; INT64_MAX: all could */
     bool asked;    /* for a page, or something of one is ready */
     bool stopping;
     unsigned stop_signals;
@@ -45,6 +47,7 @@ void lp_service_say(struct lp_service *v, enum lp_serve_level level, const struc
                     const char *format, ...) LP_PRINTF(5, 6);
 
 /* runs.c */
+bool lp_service_cannot_start(const struct lp_service *v);
 void lp_service_run_due(struct lp_service *v);   /* starts what is due */
 void lp_service_hear_runs(struct lp_service *v); /* takes in what has ended */
 void lp_service_stop_runs(struct lp_service *v);

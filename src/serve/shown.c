@@ -71,9 +71,9 @@ static void show(struct lp_service *v, const struct lp_served *s, struct lp_boar
     b->path = s->path;
     b->name = s->name ? s->name : s->path;
     b->words = s->words;
-    b->fault = s->fault ? s->fault : s->lake_fault;
+    b->fault = s->fault ? s->fault : s->lake_fault ? s->lake_fault : s->past_fault;
     b->last_error = s->last_error ? s->last_error : "";
-    b->next_us = s->scheduled && !s->gone ? s->agenda.next_us : INT64_MAX;
+    b->next_us = lp_served_next_us(s, v->now_us);
     b->waiting = s->agenda.waiting_count;
     b->running_us = INT64_MIN;
     for (size_t i = 0; s->agenda.at_work && i < v->options->at_once; i++)

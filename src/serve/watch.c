@@ -21,26 +21,44 @@ static int64_t in_ms(int64_t ms)
     return lp_clock_monotonic_us() + ms * 1000;
 }
 
+/* What the last part of a path is, without slashes behind it. */
+static const char *last_part(const char *path, size_t *len)
+{
+    *len = strlen(path);
+    while (*len > 1 && path[*len - 1] == '/') --*len;
+    const char *slash = memrchr(path, '/', *len);
+    if (!slash || *len == 1) return path;
+    *len -= (size_t)(slash + 1 - path);
+    return slash + 1;
+}
+
+/* Also where a folder lies, as it may be a link that is turned. What is not there is looked for again. */
 void lp_watch_set(struct lp_watch *w, const char *const *paths, size_t count, bool missing)
 {
     struct stat st;
     w->due_us = missing ? in_ms(LP_WATCH_AGAIN_MS) : INT64_MAX;
+    w->paths = paths;
+    w->path_count = count;
     for (size_t i = 0; i < count && w->fd >= 0; i++) {
         LP_AUTO(lp_buf) folder = {0};
-        const char *slash = strrchr(paths[i], '/');
-        bool is_folder = !stat(paths[i], &st) && S_ISDIR(st.st_mode);
-        if (is_folder) lp_buf_puts(&folder, paths[i]);
-        else if (slash) lp_buf_put(&folder, paths[i], slash == paths[i] ? 1 : (size_t)(slash - paths[i]));
-        else lp_buf_putc(&folder, '.');
-        (void)!inotify_add_watch(w->fd, lp_buf_text(&folder), EVENTS); /* what is not there is looked for again */
+        size_t len;
+        const char *last = last_part(paths[i], &len);
+        if (last == paths[i]) lp_buf_putc(&folder, *last == '/' ? '/' : '.');
+        else lp_buf_put(&folder, paths[i], (size_t)(last - paths[i]));
+        (void)!inotify_add_watch(w->fd, lp_buf_text(&folder), EVENTS);
+        if (!stat(paths[i], &st) && S_ISDIR(st.st_mode)) (void)!inotify_add_watch(w->fd, paths[i], EVENTS);
     }
 }
 
 /* Pipeline files, folders of them, and the link that Kubernetes turns when a ConfigMap changes. */
-static bool concerns(const struct inotify_event *e)
+static bool concerns(const struct lp_watch *w, const struct inotify_event *e)
 {
-    size_t len = e->len ? strlen(e->name) : 0;
-    if (!len || e->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_Q_OVERFLOW | IN_ISDIR)) return true;
+    size_t len = e->len ? strlen(e->name) : 0, last_len;
+    if (!len || e->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_Q_OVERFLOW)) return true;
+    for (size_t i = 0; i < w->path_count; i++) {
+        const char *last = last_part(w->paths[i], &last_len);
+        if (last_len == len && !memcmp(last, e->name, len)) return true;
+    }
     return (len > 5 && !strcmp(e->name + len - 5, ".yaml")) || (len > 4 && !strcmp(e->name + len - 4, ".yml")) ||
            !strcmp(e->name, "..data");
 }
@@ -52,7 +70,7 @@ bool lp_watch_turn(struct lp_watch *w)
     while (w->fd >= 0 && (n = read(w->fd, events, sizeof events)) > 0)
         for (const char *at = events; at < events + n;) {
             const struct inotify_event *e = (const struct inotify_event *)(const void *)at;
-            if (concerns(e)) w->due_us = in_ms(LP_WATCH_SETTLE_MS);
+            if (concerns(w, e)) w->due_us = in_ms(LP_WATCH_SETTLE_MS);
             at += sizeof *e + e->len;
         }
     if (lp_clock_monotonic_us() < w->due_us) return false;

@@ -19,6 +19,8 @@
 
 struct lp_watch {
     int fd;           /* for POLLIN; -1: nothing is watched */
+    const char *const *paths; /* borrowed */
+    size_t path_count;
     int64_t due_us;   /* when to tell of a change; INT64_MAX: there is none */
 };
 

@@ -178,7 +178,8 @@ static void disturb(struct world *w, bool steps)
         break;
     }
     case 2: /* the file is read again, as it was */
-        lp_agenda_change(&w->agenda, &w->rules, &w->expression, &w->zone);
+        assert_int_equal(lp_agenda_look(&w->agenda, now(w), &err), LP_OK);
+        lp_agenda_begin_at(&w->agenda, now(w));
         break;
     case 3: break;
     case 4: w->offset += (int64_t)dice(w, 300) * MINUTE / 10; break;
