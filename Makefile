@@ -30,8 +30,9 @@ run: ## Set up, build, and collect the weather of five cities from recorded repl
 	@build/release/lambda-pipeline query "$(WARMEST)" --format table || true
 	@echo && echo "Next: put your key in OPENWEATHER_API_KEY and run   build/release/lambda-pipeline run examples/weather/weather.yaml"
 
-image: ## Make build/image/lambda-pipeline-ARCH.tar, a container image in OCI layout, and its SBOM; ARCH=arm64 PIPELINES=folder TOOL=docker
-	@scripts/image $(if $(TOOL),--with $(TOOL)) $(if $(ARCH),--arch $(ARCH)) $(if $(PIPELINES),--pipelines $(PIPELINES))
+image: ## Make build/image/lambda-pipeline-ARCH.tar, a container image in OCI layout, and its SBOM; ARCH=arm64 PIPELINES=folder HANDLER=name TOOL=docker
+	@scripts/image $(if $(TOOL),--with $(TOOL)) $(if $(ARCH),--arch $(ARCH)) $(if $(PIPELINES),--pipelines $(PIPELINES)) \
+	    $(if $(HANDLER),--handler $(HANDLER))
 
 test: ## Set up, build, and run every test
 	@scripts/deps --test

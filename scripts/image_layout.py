@@ -115,7 +115,8 @@ def choose_handler(layers, wanted):
     if not wanted:
         wanted = "weather" if "weather" in there else there[0] if len(there) == 1 else None
     if wanted not in there:
-        fail(f"--handler has to name the pipeline to run, one of: {', '.join(there)}")
+        fail("--handler (of make image: HANDLER=) has to name the pipeline that runs where the function's own configuration names "
+             f"none, one of: {', '.join(there)}")
     return wanted
 
 

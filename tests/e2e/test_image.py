@@ -169,7 +169,7 @@ def test_what_cannot_be_made_into_an_image_says_why(tmp_path):
             (("--pipelines", empty), 1, f"there is no pipeline in {empty}"),
             (("--pipelines", tmp_path / "none"), 1, "is not a folder"),
             (("--pipelines", linked), 1, f"{linked}/passwords is not a regular file"),
-            (("--pipelines", two), 1, "--handler has to name the pipeline to run, one of: a, b"),
+            (("--pipelines", two), 1, "--handler (of make image: HANDLER=) has to name the pipeline that runs"),
             (("--pipelines", two, "--handler", "c"), 1, "one of: a, b"),
             (("--with", "docker", "--pipelines", two), 1, "a container tool sees only what lies below"),
             (("--with", "kaniko"), 2, "usage: scripts/image"),
@@ -177,6 +177,12 @@ def test_what_cannot_be_made_into_an_image_says_why(tmp_path):
             (("--handler",), 2, "usage: scripts/image")]:
         it = make_image(*options)
         assert it.status == status and sentence in it.stderr, (options, it.stderr)
+
+
+def test_make_hands_over_all_that_can_be_said_of_an_image():
+    said = subprocess.run(["make", "-n", "image", "ARCH=arm64", "PIPELINES=some", "HANDLER=b", "TOOL=podman"], capture_output=True, text=True,
+                          timeout=60, cwd=ROOT).stdout
+    assert said.replace("\\\n", " ").split() == ["scripts/image", "--with", "podman", "--arch", "arm64", "--pipelines", "some", "--handler", "b"]
 
 
 @pytest.fixture
