@@ -188,6 +188,8 @@ static void put_parameters(struct lp_template_making *m)
                         "  # Who is mailed when something is wrong. SNS asks this address once to confirm.\n"
                         "  AlertEmail:\n"
                         "    Type: String\n"
+                        "    AllowedPattern: \"[^@ ]+@[^@ ]+\"\n"
+                        "    ConstraintDescription: \"write one address, like you@example.org\"\n"
                         "  # Of the image.\n"
                         "  Architecture:\n"
                         "    Type: String\n"

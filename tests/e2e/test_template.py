@@ -158,6 +158,16 @@ def test_a_name_that_yaml_takes_for_something_else_stays_a_name(program, server,
     assert lint(tmp_path, text) == ""
 
 
+@pytest.mark.parametrize("name, good, bad", [
+    ("AlertEmail", ["ops@example.org"], ["", "ops", "a@b.org c@d.org", "a@b.org, c@d.org"]),
+    ("ImageUri", [IMAGE], ["", IMAGE.replace("@", ":"), IMAGE[:-1], IMAGE.split("@")[0] + ":latest"]),
+    ("OpenweatherApiKeyParameter", [SECRET_NAME], ["", "OPENWEATHER_API_KEY", "/a b", "ssm:/a"])])
+def test_a_parameter_that_makes_no_stack_is_refused_before_anything_is_made(program, server, name, good, bad):
+    parameter = read(written(program, pipeline(program, server.url())))["Parameters"][name]
+    assert all(re.fullmatch(parameter["AllowedPattern"], it) for it in good)
+    assert not any(re.fullmatch(parameter["AllowedPattern"], it) for it in bad)
+
+
 def test_no_two_parts_of_a_stack_have_one_name(program, server, tmp_path):
     files = [pipeline(program, server.url(), name=name) for name in ("gas-n2", "gas_", "gas", "_", "__", "pipeline")]
     text = written(program, *files)
