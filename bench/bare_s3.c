@@ -1,13 +1,15 @@
 /* bare_s3 API S3 BUCKET/KEY: asks API?id=0000001 to 5 at once through libcurl's multi interface, takes the four fields out
  * of each reply by their names alone, and puts the rows as one CSV object, signed (Signature Version 4) with libcrypto: what
- * a process costs that does no more than that. Keys, region and, for https, the file of
- * trusted certificates (AWS_CA_BUNDLE) come from the environment. */
+ * a process costs that does no more than that. Keys, region and, for https, the file of trusted certificates
+ * (AWS_CA_BUNDLE) come from the environment. With AWS_LAMBDA_RUNTIME_API it does so for each event, with the other calls to
+ * S3 that the program makes for one whose slot has no record yet, until it is told to end: what a warm invocation costs. */
 #include <curl/curl.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,20 +55,23 @@ static size_t take(char *data, size_t size, size_t count, void *user)
     return size * count;
 }
 
-static void require(CURL *easy, CURLcode result)
+static long status_of(CURL *easy, CURLcode result)
 {
     long status = 0;
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     if (result != CURLE_OK) end(curl_easy_strerror(result));
-    if (status != 200) end("a status that is not 200");
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
+static void require(CURL *easy, CURLcode result)
+{
+    if (status_of(easy, result) != 200) end("a status that is not 200");
 }
 
 /* ---- the API ---- */
 
-static void ask_all(const char *api, CURL *easy[ITEMS], struct text replies[ITEMS], CURLM *multi)
+static void prepare_all(const char *api, CURL *easy[ITEMS], struct text replies[ITEMS])
 {
-    CURLMsg *message;
-    int running = 1, left;
     for (int i = 0; i < ITEMS; i++) {
         struct text url = {0};
         put(&url, "%s?id=%07d", api, i + 1);
@@ -76,6 +81,15 @@ static void ask_all(const char *api, CURL *easy[ITEMS], struct text replies[ITEM
         if (getenv("AWS_CA_BUNDLE")) curl_easy_setopt(easy[i], CURLOPT_CAINFO, getenv("AWS_CA_BUNDLE"));
         curl_easy_setopt(easy[i], CURLOPT_WRITEFUNCTION, take);
         curl_easy_setopt(easy[i], CURLOPT_WRITEDATA, &replies[i]);
+    }
+}
+
+static void ask_all(CURL *easy[ITEMS], struct text replies[ITEMS], CURLM *multi)
+{
+    CURLMsg *message;
+    int running = 1, left;
+    for (int i = 0; i < ITEMS; i++) {
+        replies[i].len = 0;
         curl_multi_add_handle(multi, easy[i]);
     }
     while (running)
@@ -134,9 +148,10 @@ static void hash(const struct text *t, char out[65])
     put_hex(&d, out);
 }
 
-static struct curl_slist *sign(const char *host, const char *key, const struct text *body)
+/* type may be NULL: there is no body then. */
+static struct curl_slist *sign(const char *method, const char *host, const char *key, const char *type, const struct text *body)
 {
-    static const char names[] = "content-type;host;x-amz-content-sha256;x-amz-date";
+    const char *names = type ? "content-type;host;x-amz-content-sha256;x-amz-date" : "host;x-amz-content-sha256;x-amz-date";
     const char *region = variable("AWS_REGION"), *id = variable("AWS_ACCESS_KEY_ID");
     char stamp[17], body_hash[65], hex[65];
     struct text canonical = {0}, scope = {0}, to_sign = {0}, secret = {0}, line = {0};
@@ -145,8 +160,9 @@ static struct curl_slist *sign(const char *host, const char *key, const struct t
     gmtime_r(&now, &utc);
     strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
     hash(body, body_hash);
-    put(&canonical, "PUT\n/%s\n\ncontent-type:text/csv\nhost:%s\nx-amz-content-sha256:%s\nx-amz-date:%s\n\n%s\n%s", key, host,
-        body_hash, stamp, names, body_hash);
+    put(&canonical, "%s\n/%s\n\n", method, key);
+    if (type) put(&canonical, "content-type:%s\n", type);
+    put(&canonical, "host:%s\nx-amz-content-sha256:%s\nx-amz-date:%s\n\n%s\n%s", host, body_hash, stamp, names, body_hash);
     hash(&canonical, hex);
     put(&scope, "%.8s/%s/s3/aws4_request", stamp, region);
     put(&to_sign, "AWS4-HMAC-SHA256\n%s\n%s\n%s", stamp, scope.s, hex);
@@ -159,7 +175,12 @@ static struct curl_slist *sign(const char *host, const char *key, const struct t
     d = hmac(d.bytes, sizeof d.bytes, "aws4_request");
     d = hmac(d.bytes, sizeof d.bytes, to_sign.s);
     put_hex(&d, hex);
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: text/csv");
+    struct curl_slist *headers = NULL;
+    if (type) {
+        put(&line, "Content-Type: %s", type);
+        headers = curl_slist_append(headers, line.s);
+        line.len = 0;
+    }
     put(&line, "X-Amz-Content-Sha256: %s", body_hash);
     headers = curl_slist_append(headers, line.s);
     line.len = 0;
@@ -170,29 +191,94 @@ static struct curl_slist *sign(const char *host, const char *key, const struct t
     return curl_slist_append(headers, line.s);
 }
 
+/* One call; its connection stays with the handle. */
+static long call(CURL *easy, const char *method, const char *url, struct curl_slist *headers, const struct text *body)
+{
+    static struct text answer;
+    answer.len = 0;
+    curl_easy_reset(easy);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    if (getenv("AWS_CA_BUNDLE")) curl_easy_setopt(easy, CURLOPT_CAINFO, getenv("AWS_CA_BUNDLE"));
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &answer);
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    if (body) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body->s);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)body->len);
+    }
+    return status_of(easy, curl_easy_perform(easy));
+}
+
+/* A call to S3; a type goes with a body. */
+static void call_s3(CURL *easy, const char *method, const char *s3, const char *key, const char *type, const struct text *body,
+                    const char *more, long wanted)
+{
+    static const struct text nothing;
+    struct text url = {0};
+    put(&url, "%s/%s", s3, key);
+    struct curl_slist *headers = sign(method, strstr(s3, "://") + 3, key, type, body ? body : &nothing);
+    if (more) headers = curl_slist_append(headers, more);
+    if (call(easy, method, url.s, headers, body) != wanted) end("an answer of S3 that was not expected");
+    curl_slist_free_all(headers);
+}
+
+/* ---- both ---- */
+
+static void put_rows(struct text *csv, struct text replies[ITEMS])
+{
+    csv->len = 0;
+    put(csv, "temperature,humidity,description,observed_at\n");
+    for (int i = 0; i < ITEMS; i++) put_row(csv, replies[i].s);
+}
+
+/* Events until the runtime API says that it is over. */
+static void be_a_function(const char *s3, const char *key, CURL *easy[ITEMS], CURLM *multi, struct text replies[ITEMS])
+{
+    static struct text csv, next, answer, record, name;
+    CURL *runtime = curl_easy_init(), *lake = curl_easy_init();
+    put(&next, "http://%s/2018-06-01/runtime/invocation/next", variable("AWS_LAMBDA_RUNTIME_API"));
+    put(&answer, "http://%s/2018-06-01/runtime/invocation/1/response", variable("AWS_LAMBDA_RUNTIME_API"));
+    put(&record, "{\"of\": \"%0600d\"}", 0); /* about as large as a run's */
+    for (int n = 0; call(runtime, "GET", next.s, NULL, NULL) == 200; n++) {
+        struct text lock = {0}, run = {0};
+        name.len = 0;
+        put(&name, "%.*s-%d.csv", (int)strcspn(key, "."), key, n);
+        put(&lock, "%s.lock", name.s);
+        put(&run, "%s.json", name.s);
+        call_s3(lake, "PUT", s3, lock.s, "application/json", &record, "If-None-Match: *", 200);
+        call_s3(lake, "GET", s3, run.s, NULL, NULL, NULL, 404);
+        call_s3(lake, "GET", s3, "bench/catalog.json", NULL, NULL, NULL, 404);
+        ask_all(easy, replies, multi);
+        put_rows(&csv, replies);
+        call_s3(lake, "PUT", s3, name.s, "text/csv", &csv, NULL, 200);
+        call_s3(lake, "PUT", s3, run.s, "application/json", &record, NULL, 200);
+        call_s3(lake, "DELETE", s3, lock.s, NULL, NULL, NULL, 204);
+        if (call(runtime, "POST", answer.s, NULL, &record) != 202) end("the answer was not taken");
+    }
+    curl_easy_cleanup(runtime);
+    curl_easy_cleanup(lake);
+}
+
 int main(int argc, char **argv)
 {
-    static struct text replies[ITEMS], csv, url;
+    static struct text replies[ITEMS], csv;
     CURL *easy[ITEMS];
     if (argc != 4 || !strstr(argv[2], "://")) end("usage: bare_s3 API S3 BUCKET/KEY");
     curl_global_init(CURL_GLOBAL_DEFAULT);
     CURLM *multi = curl_multi_init();
-    ask_all(argv[1], easy, replies, multi);
-    put(&csv, "temperature,humidity,description,observed_at\n");
-    for (int i = 0; i < ITEMS; i++) put_row(&csv, replies[i].s);
-
-    struct curl_slist *headers = sign(strstr(argv[2], "://") + 3, argv[3], &csv);
-    put(&url, "%s/%s", argv[2], argv[3]);
-    replies[0].len = 0;
-    curl_easy_setopt(easy[0], CURLOPT_URL, url.s);
-    curl_easy_setopt(easy[0], CURLOPT_CUSTOMREQUEST, "PUT");
-    curl_easy_setopt(easy[0], CURLOPT_POSTFIELDS, csv.s);
-    curl_easy_setopt(easy[0], CURLOPT_POSTFIELDSIZE, (long)csv.len);
-    curl_easy_setopt(easy[0], CURLOPT_HTTPHEADER, headers);
-    require(easy[0], curl_easy_perform(easy[0]));
-    curl_slist_free_all(headers);
+    prepare_all(argv[1], easy, replies);
+    bool function = getenv("AWS_LAMBDA_RUNTIME_API") != NULL;
+    if (function) {
+        be_a_function(argv[2], argv[3], easy, multi, replies);
+    } else {
+        ask_all(easy, replies, multi);
+        put_rows(&csv, replies);
+        call_s3(easy[0], "PUT", argv[2], argv[3], "text/csv", &csv, NULL, 200);
+    }
     for (int i = 0; i < ITEMS; i++) curl_easy_cleanup(easy[i]);
     curl_multi_cleanup(multi);
     curl_global_cleanup();
-    return 0;
+    return function; /* as the program, which is told to end */
 }

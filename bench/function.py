@@ -4,6 +4,7 @@ import json
 import math
 import tarfile
 import urllib.request
+from pathlib import Path
 
 import lake
 from ground import BUILD, OURS, SLOT, TOP, Failed, measure
@@ -17,7 +18,7 @@ RUNS_A_MONTH = 730  # one an hour
 class FunctionJob(lake.CitiesJob):
     """The five cities to S3, asked for by Lambda's runtime API."""
 
-    def invoke(self, slots):
+    def invoke(self, slots, command=None):
         """One process, one invocation for each slot. The process is measured to its end, which follows the last answer."""
         self.server.ask("reset")
         events = json.dumps([{"slot": slot} for slot in slots]).encode()
@@ -26,7 +27,7 @@ class FunctionJob(lake.CitiesJob):
         environment.update(AWS_LAMBDA_RUNTIME_API=self.server.function.removeprefix("http://"), LAMBDA_TASK_ROOT=str(self.folder),
                            AWS_LAMBDA_FUNCTION_NAME="bench", AWS_LAMBDA_FUNCTION_MEMORY_SIZE="128", AWS_LAMBDA_LOG_FORMAT="JSON",
                            _HANDLER="bench")
-        result = measure([OURS], environment=environment, status=1)  # as a 410 makes it end
+        result = measure(command or [OURS], environment=environment, status=1)  # as a 410 makes it end
         done = json.loads(urllib.request.urlopen(f"{self.server.function}/done", timeout=30).read())
         failed = [it["failed"] for it in done if it["failed"]]
         if failed or len(done) != len(slots):
@@ -42,9 +43,12 @@ class FunctionJob(lake.CitiesJob):
     def cold(self):
         return self.invoke([SLOT])
 
-    def warm(self, count):
-        """All but the first."""
-        return self.invoke([f"2012-10-{n:02}T18:00:00Z" for n in range(1, count + 2)])["done"][1:]
+    def warm(self, count, command=None):
+        """All but the first two, of which the second is the first one that finds the table in the catalogue."""
+        return self.invoke([f"2012-10-{1 + n // 24:02}T{n % 24:02}:00:00Z" for n in range(count + 2)], command)["done"][2:]
+
+    def warm_bare(self, count):
+        return self.warm(count, [BUILD / "bare_s3_static", self.url, self.endpoint, "bench/weather.csv"])
 
 
 def image_bytes():
@@ -57,7 +61,7 @@ def image_bytes():
 
 def layer_bytes(program):
     """What a layer with this program alone would take."""
-    return len(gzip.compress((BUILD / program).read_bytes(), 9))
+    return len(gzip.compress(Path(program).read_bytes(), 9))
 
 
 def billed(cpu):

@@ -14,6 +14,7 @@ from ground import BUILD, CURL, HERE, OURS, SLOT, TOP, Failed, Job, build, measu
 # The pair that AWS publishes with its tests of signatures; go/lake knows no other.
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
         "AWS_REGION": "us-west-2", "AWS_EC2_METADATA_DISABLED": "true"}
+RUST = BUILD / "rust-s3" / "release" / "s3"
 SLOT_BEFORE = "2012-09-30T18:00:00Z"
 
 
@@ -87,13 +88,20 @@ class CitiesJob(Job):
     def run_slot(self, slot):
         return self.measured([OURS, "run", self.file, "--slot", slot, "--quiet"])
 
-    def bare(self):
+    def bare(self, program="bare_s3"):
         self.server.ask("reset")
-        return self.measured([BUILD / "bare_s3", self.url, self.endpoint, "bench/weather.csv"])
+        return self.measured([BUILD / program, self.url, self.endpoint, "bench/weather.csv"])
+
+    def bare_static(self):
+        return self.bare("bare_s3_static")
 
     def go(self):
         self.server.ask("reset")
         return self.measured([BUILD / "s3-go", self.url, "bench", "weather.csv"])
+
+    def rust(self):
+        self.server.ask("reset")
+        return self.measured([RUST, self.url, "bench", "weather.csv"])
 
 
 class BulkJob:
@@ -165,6 +173,19 @@ def build_sdk():
 
 def build_bare_s3():
     build("gcc", "-O2", "-s", "-I", CURL / "include", HERE / "bare_s3.c", "-o", BUILD / "bare_s3", "-l:libcurl.so.4", "-l:libcrypto.so.3")
+
+
+def build_bare_s3_static():
+    """Linked as ours is, on the libcurl that ours is built with."""
+    build("gcc", "-O2", "-s", "-ffunction-sections", "-DCURL_STATICLIB", "-I", CURL / "include", HERE / "bare_s3.c", "-o", BUILD / "bare_s3_static",
+          "-Wl,--gc-sections", "-Wl,--as-needed", "-Wl,-z,relro,-z,now", CURL / "lib/libcurl.a", "-l:libnghttp2.a", "-l:libssl.a",
+          "-l:libcrypto.a", "-l:libz.a", "-lpthread", "-ldl")
+
+
+def build_rust():
+    if not shutil.which("cargo"):
+        raise Failed("there is no Rust here; scripts/deps --bench installs it")
+    build("cargo", "build", "--release", "--locked", cwd=HERE / "rust" / "s3", CARGO_TARGET_DIR=str(BUILD / "rust-s3"))
 
 
 def build_s3_put():
