@@ -3,9 +3,13 @@
 #include "base/file.h"
 #include "base/secret.h"
 
+#include <dirent.h>
 #include <stdio.h>
+#include <unistd.h>
 
-#define HEAD_BYTES ((size_t)64 * 1024) /* room for what stands before the body */
+#define HEAD_BYTES   ((size_t)64 * 1024) /* room for what stands before the body */
+#define LOOKED_AT    256                 /* entries of a folder, for the sake of an error's words */
+#define SLOT_LETTERS 16                  /* 20121001T180000Z */
 
 /* A comma joins values, so that within one of several it is written as %2C. */
 static bool plain(unsigned char c, bool several)
@@ -79,6 +83,32 @@ enum lp_code lp_replay_write(const char *folder, const char *name, const struct 
     return code;
 }
 
+/* Another slot that has a reply of this name, if one is found soon. */
+static bool find_other_slot(const char *folder, const char *name, char slot[SLOT_LETTERS + 1])
+{
+    DIR *d = opendir(folder);
+    struct dirent *e;
+    bool found = false;
+    for (int n = 0; d && n < LOOKED_AT && (e = readdir(d)); n++) {
+        LP_AUTO(lp_buf) path = {0};
+        if (strlen(e->d_name) != SLOT_LETTERS || e->d_name[8] != 'T' || e->d_name[15] != 'Z') continue;
+        lp_buf_printf(&path, "%s/%s/%s", folder, e->d_name, name);
+        if (path.failed || access(lp_buf_text(&path), R_OK) || (found && strcmp(e->d_name, slot) >= 0)) continue;
+        memcpy(slot, e->d_name, SLOT_LETTERS + 1);
+        found = true;
+    }
+    if (d) closedir(d);
+    return found;
+}
+
+static enum lp_code nothing_recorded(const char *folder, const char *slot, const char *name, struct lp_err *err)
+{
+    char other[SLOT_LETTERS + 1];
+    if (slot && find_other_slot(folder, name, other))
+        return lp_fail(err, LP_NOTFOUND, "no recorded reply: %s has %s of other slots, like %s, but not of %s", folder, name, other, slot);
+    return lp_fail(err, LP_NOTFOUND, "no recorded reply: %s has no %s", folder, name);
+}
+
 static enum lp_code read_either(const char *folder, const char *slot, const char *name, struct lp_buf *storage,
                                 struct lp_err *err)
 {
@@ -96,7 +126,7 @@ static enum lp_code read_either(const char *folder, const char *slot, const char
         LP_TRY(lp_buf_code(&path, "the name of a recorded reply", err));
         code = lp_file_read(lp_buf_text(&path), storage, err);
     }
-    return code == LP_NOTFOUND ? lp_fail(err, code, "no recorded reply: %s has no %s", folder, name) : code;
+    return code == LP_NOTFOUND ? nothing_recorded(folder, slot, name, err) : code;
 }
 
 /* The end of the header that begins at `at`; NULL when it has none. */

@@ -216,6 +216,11 @@ static void the_folder_of_the_slot_comes_first(void **state)
     assert_slice(back.body, "any");
     assert_code(lp_replay_read(*state, "20121001T180000Z", "y.http", 100, &storage, &back, &err), LP_NOTFOUND);
     assert_non_null(strstr(err.text, "no recorded reply"));
+    assert_non_null(strstr(err.text, "has no y.http"));
+    assert_ok(lp_replay_write(path_in(*state, "20121001T180000Z"), "y.http", &of_slot, &err));
+    assert_ok(lp_replay_write(path_in(*state, "20121002T180000Z"), "y.http", &of_slot, &err));
+    assert_code(lp_replay_read(*state, "20121003T180000Z", "y.http", 100, &storage, &back, &err), LP_NOTFOUND);
+    assert_non_null(strstr(err.text, "has y.http of other slots, like 20121001T180000Z, but not of 20121003T180000Z"));
 }
 
 int main(void)
