@@ -17,6 +17,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+import jsonschema
+
 from .behaviours import Reply, Wire
 from .server import ScriptedServer
 
@@ -147,8 +149,30 @@ def lines(result):
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
+# After the specification of CloudWatch's embedded metric format; of its units those that are of use here.
+_METRICS = {"type": "object", "required": ["_aws"], "properties": {"_aws": {
+    "type": "object", "required": ["Timestamp", "CloudWatchMetrics"], "additionalProperties": False, "properties": {
+        "Timestamp": {"type": "integer", "minimum": 1_300_000_000_000, "maximum": 99_999_999_999_999},
+        "CloudWatchMetrics": {"type": "array", "minItems": 1, "items": {
+            "type": "object", "required": ["Namespace", "Dimensions", "Metrics"], "additionalProperties": False, "properties": {
+                "Namespace": {"type": "string", "pattern": r"\A[0-9A-Za-z.\-_/#:]{1,255}\Z"},
+                "Dimensions": {"type": "array", "minItems": 1, "items": {
+                    "type": "array", "maxItems": 30, "items": {"type": "string", "minLength": 1, "maxLength": 250}}},
+                "Metrics": {"type": "array", "minItems": 1, "maxItems": 100, "items": {
+                    "type": "object", "required": ["Name"], "additionalProperties": False, "properties": {
+                        "Name": {"type": "string", "minLength": 1, "maxLength": 1024},
+                        "Unit": {"enum": ["Milliseconds", "Bytes", "Count", "None"]}}}}}}}}}}}
+
+
 def metrics(result):
-    return [line for line in lines(result) if "_aws" in line]
+    """Lines of metrics, each as CloudWatch takes it."""
+    found = [line for line in lines(result) if "_aws" in line]
+    for line in found:
+        jsonschema.validate(line, _METRICS)
+        for directive in line["_aws"]["CloudWatchMetrics"]:
+            assert all(isinstance(line[it["Name"]], (int, float)) for it in directive["Metrics"]), line
+            assert all(line[it].isascii() and 0 < len(line[it]) <= 1024 for names in directive["Dimensions"] for it in names), line
+    return found
 
 
 def said(result):
