@@ -317,7 +317,7 @@ def test_asked_to_stop_it_lets_what_is_at_work_end(program, server, serve):
 
 
 def test_asked_twice_it_stops_what_is_at_work_and_the_next_start_takes_it_up(program, server, serve):
-    program.pipeline(server.url(), schedule={"expression": "cron(0 * * * ? *)"}, source={"limit": {"total": "600s"}})
+    program.pipeline(server.url(), schedule={"expression": "cron(0 * * * ? *)"}, source={"limit": {"total": "600s"}, "retry": {"deadline": "900s"}})
     program.run(program.folder / "weather.yaml", slot="2012-10-01T17:00:00Z")
     for city in CITIES:
         server.script(city, behaviours.stall_before_header(), behaviours.ok())
