@@ -332,5 +332,9 @@ void lp_duration_format(int64_t ms, char out[LP_TIME_TEXT_BYTES])
     else if (minutes < 48 * 60)
         snprintf(out, LP_TIME_TEXT_BYTES, minutes % 60 ? "%lld h %02lld min" : "%lld h", (long long)(minutes / 60),
                  (long long)(minutes % 60));
-    else snprintf(out, LP_TIME_TEXT_BYTES, "%lld days", (long long)((s + 43200) / 86400));
+    else {
+        char days[LP_NUMBER_TEXT_BYTES];
+        lp_count_format((uint64_t)((s + 43200) / 86400), days);
+        snprintf(out, LP_TIME_TEXT_BYTES, "%.30s days", days);
+    }
 }

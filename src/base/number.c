@@ -47,6 +47,13 @@ static size_t put_digits(uint64_t value, char *out)
     return sizeof text - at;
 }
 
+size_t lp_double_format_short(double value, char out[LP_NUMBER_TEXT_BYTES])
+{
+    double size = fabs(value);
+    if (!(size < 1e9) || (size < 0.01 && size > 0)) return lp_double_format(value, out);
+    return (size_t)snprintf(out, LP_NUMBER_TEXT_BYTES, "%.2f", value);
+}
+
 size_t lp_int64_format(int64_t value, char out[LP_NUMBER_TEXT_BYTES])
 {
     size_t len = 0;

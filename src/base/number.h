@@ -17,6 +17,8 @@
 
 /* 0.1, -0.0, 1e+300, 58.9; integral values below 1e15 as "77.0". Infinity and NaN as "inf", "-inf", "nan". */
 size_t lp_double_format(double value, char out[LP_NUMBER_TEXT_BYTES]);
+/* For who reads a table: 66.25 of 66.24759460453788. Two decimals where they say enough, else the shortest form. */
+size_t lp_double_format_short(double value, char out[LP_NUMBER_TEXT_BYTES]);
 size_t lp_int64_format(int64_t value, char out[LP_NUMBER_TEXT_BYTES]);
 /* 12,403 */
 size_t lp_count_format(uint64_t value, char out[LP_NUMBER_TEXT_BYTES]);

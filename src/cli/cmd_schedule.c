@@ -14,9 +14,12 @@ struct asked {
     const char *text, *zone_name;
 };
 
+/* Whoever writes "0 18 * * *" or "@daily" means no file. */
 static bool is_expression(const char *word)
 {
-    return strchr(word, '(') && access(word, F_OK) != 0;
+    size_t len = strlen(word);
+    bool named = (len > 5 && !strcmp(word + len - 5, ".yaml")) || (len > 4 && !strcmp(word + len - 4, ".yml"));
+    return (!*word || *word == '@' || strpbrk(word, " (*?")) && !named && access(word, F_OK) != 0;
 }
 
 static int tell_refused(struct lp_cli *c, const char *text, size_t column, size_t width, const struct lp_err *err)

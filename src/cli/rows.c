@@ -1,6 +1,7 @@
 #include "cli/rows.h"
 
-#include <math.h>
+#include "base/number.h"
+
 #include <stdlib.h>
 
 bool lp_rows_init(struct lp_rows *r, const struct lp_columns *columns, size_t most, bool verdicts,
@@ -25,8 +26,9 @@ static void put_for_people(const struct lp_batch *b, size_t column, size_t row, 
     const struct lp_cells *c = &b->cells[column];
     enum lp_type type = b->columns->list[column].type;
     if (c->null[row]) return;
-    if (type == LP_TYPE_DOUBLE && fabs(c->of.f64[row]) < 1e9 && (fabs(c->of.f64[row]) >= 0.01 || c->of.f64[row] == 0)) {
-        lp_buf_printf(out, "%.2f", c->of.f64[row]);
+    if (type == LP_TYPE_DOUBLE) {
+        char number[LP_NUMBER_TEXT_BYTES];
+        lp_buf_put(out, number, lp_double_format_short(c->of.f64[row], number));
         return;
     }
     size_t start = out->len;

@@ -5,6 +5,7 @@
 #include "page/chart.h"
 #include "page/page_rows.h"
 #include "page/page_text.h"
+#include "table/units.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -166,7 +167,7 @@ static void put_chart(struct data *d, const char *name, struct lp_buf *out)
     const struct lp_column *column = &d->pipeline->columns.list[d->column];
     struct lp_chart_point *points = calloc(d->point_count + 1, sizeof *points);
     bool own_time = d->dense && d->time >= 0;
-    struct lp_chart chart = {.title = column->name, .unit = column->unit, .points = points};
+    struct lp_chart chart = {.title = column->name, .unit = column->unit ? lp_unit_symbol(column->unit) : NULL, .points = points};
     if (!points) {
         out->failed = LP_NOMEM;
         return;
@@ -184,7 +185,7 @@ static void put_chart(struct data *d, const char *name, struct lp_buf *out)
     lp_html_puts(out, column->name);
     if (column->unit) {
         lp_buf_puts(out, " <span class=\"soft\">");
-        lp_html_puts(out, column->unit);
+        lp_html_puts(out, chart.unit);
         lp_buf_puts(out, "</span>");
     }
     lp_buf_puts(out, "</h2>\n");
@@ -196,6 +197,21 @@ static void put_chart(struct data *d, const char *name, struct lp_buf *out)
     free(points);
 }
 
+/* Two decimals say enough in a table; the exact value is a touch away. */
+static bool put_short(const struct lp_slice *cell, struct lp_buf *out)
+{
+    const char *point = memchr(cell->at, '.', cell->len);
+    char text[LP_NUMBER_TEXT_BYTES];
+    double value;
+    if (!point || cell->at + cell->len - point <= 3 || !lp_double_parse(cell->at, cell->len, &value)) return false;
+    size_t len = lp_double_format_short(value, text);
+    if (len >= cell->len) return false;
+    lp_buf_puts(out, "<td class=\"n\" title=\"");
+    lp_html_put(out, cell->at, cell->len);
+    lp_buf_printf(out, "\">%s</td>", text);
+    return true;
+}
+
 static void put_cell(const struct lp_column *c, const struct lp_slice *cell, struct lp_buf *out)
 {
     int64_t us;
@@ -204,6 +220,7 @@ static void put_cell(const struct lp_column *c, const struct lp_slice *cell, str
         lp_buf_puts(out, number ? "<td class=\"n null\">–</td>" : "<td class=\"null\">–</td>");
         return;
     }
+    if (c->type == LP_TYPE_DOUBLE && put_short(cell, out)) return;
     lp_buf_puts(out, number ? "<td class=\"n\">" : c->type == LP_TYPE_STRING && cell->len > 30 ? "<td class=\"text\">" : "<td>");
     if (c->type == LP_TYPE_TIMESTAMP && lp_time_parse_iso(cell->at, cell->len, &us)) lp_page_put_time(out, us);
     else lp_html_put_cut(out, cell->at, CELL_BYTES);
@@ -232,7 +249,7 @@ static void put_table(const struct data *d, struct lp_buf *out)
         lp_html_puts(out, c->list[i].name);
         if (c->list[i].unit) {
             lp_buf_puts(out, "<span class=\"unit\">");
-            lp_html_puts(out, c->list[i].unit);
+            lp_html_puts(out, lp_unit_symbol(c->list[i].unit));
             lp_buf_puts(out, "</span>");
         }
         lp_buf_puts(out, "</th>");

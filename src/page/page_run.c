@@ -207,7 +207,25 @@ static void put_told(const json_t *record, struct lp_buf *out)
     lp_buf_puts(out, "</dd>\n");
 }
 
-static void put_failures(const json_t *record, struct lp_buf *out)
+/* What to do about items that failed. */
+static void put_remedy(const struct lp_page_request *q, const json_t *record, struct lp_buf *out)
+{
+    enum lp_run_status status;
+    char slot[17], iso[LP_TIME_TEXT_BYTES];
+    unsigned shard, shards;
+    int64_t us;
+    snprintf(slot, sizeof slot, "%.16s", q->slot);
+    if (!lp_record_status(record, &status) || status != LP_RUN_PARTIAL || lp_record_count(record, "shards")) return;
+    if (!lp_time_parse_slot(slot, &us)) return;
+    lp_time_format_iso(us, iso);
+    lp_buf_puts(out, "<p class=\"soft\"><code>lambda-pipeline retry ");
+    lp_html_puts(out, q->board->list[q->index].path);
+    lp_buf_printf(out, " --slot %s", iso);
+    if (sscanf(q->slot + 16, "-%uof%u", &shard, &shards) == 2) lp_buf_printf(out, " --shard %u/%u", shard, shards);
+    lp_buf_puts(out, "</code> asks again for what failed.</p>\n");
+}
+
+static void put_failures(const struct lp_page_request *q, const json_t *record, struct lp_buf *out)
 {
     const json_t *failures = json_object_get(record, "failures");
     size_t count = json_array_size(failures);
@@ -228,6 +246,7 @@ static void put_failures(const json_t *record, struct lp_buf *out)
     }
     lp_buf_puts(out, "</ol>\n");
     if (count > FAILURES_LISTED) lp_buf_printf(out, "<p class=\"soft\">… and %zu more in the record.</p>\n", count - FAILURES_LISTED);
+    put_remedy(q, record, out);
 }
 
 enum lp_code lp_page_put_run(const struct lp_page_request *q, struct lp_buf *out, struct lp_err *err)
@@ -260,7 +279,7 @@ enum lp_code lp_page_put_run(const struct lp_page_request *q, struct lp_buf *out
     lp_buf_printf(out, "/runs/%s.json\">as JSON</a>, <code>", q->slot);
     lp_html_puts(out, lp_buf_text(&key));
     lp_buf_puts(out, "</code></dd>\n</dl>\n");
-    put_failures(record, out);
+    put_failures(q, record, out);
     lp_buf_puts(out, "</main>\n");
     lp_page_end(out, q->board);
     return lp_buf_code(out, "the page", err);

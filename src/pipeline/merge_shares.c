@@ -35,29 +35,11 @@ static enum lp_code fail_share(struct lp_shares *s, uint64_t share, const char *
     return lp_record_add_failure(s->rec, NULL, lp_buf_text(&label), lp_buf_text(&text), err);
 }
 
-/* "Portland": as a run names its item. */
-static void put_label(const json_t *item, struct lp_buf *out)
-{
-    const char *key;
-    json_t *value;
-    bool more = false;
-    if (!json_object_size(item)) lp_buf_puts(out, "the request");
-    json_object_foreach ((json_t *)(uintptr_t)item, key, value) {
-        LP_AUTO(lp_buf) visible = {0};
-        const char *text = json_string_value(value);
-        if (more) lp_buf_puts(out, ", ");
-        if (text) lp_text_put_visible(&visible, text, strlen(text));
-        else lp_json_put_value(&visible, value);
-        lp_text_cut(out, lp_buf_text(&visible), visible.len, 60);
-        more = true;
-    }
-}
-
 static enum lp_code fail_item(struct lp_shares *s, const json_t *item, const char *error, struct lp_err *err)
 {
     LP_AUTO(lp_buf) json = {0}, label = {0};
     lp_json_put_value(&json, item);
-    put_label(item, &label);
+    lp_record_put_label(item, &label);
     LP_TRY(lp_buf_code(&json, "an item", err));
     /* As in a run: all are counted, those that would make the record too large are not listed. */
     s->failure_bytes += json.len + strlen(error);

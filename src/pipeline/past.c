@@ -84,6 +84,19 @@ static enum lp_code take_text(struct look *k, const char *text, const char **out
     return *out ? LP_OK : lp_arena_code(&k->out->arena, err);
 }
 
+/* "Portland: 404; not retried" */
+static enum lp_code take_failure(struct look *k, const json_t *failure, const char **out, struct lp_err *err)
+{
+    const json_t *item = json_object_get(failure, "item");
+    const char *error = json_string_value(json_object_get(failure, "error"));
+    LP_AUTO(lp_buf) text = {0};
+    if (!error || !json_object_size(item)) return take_text(k, error, out, err);
+    lp_record_put_label(item, &text);
+    lp_buf_printf(&text, ": %s", error);
+    LP_TRY(lp_buf_code(&text, "a failure", err));
+    return take_text(k, lp_buf_text(&text), out, err);
+}
+
 static enum lp_code fill(struct look *k, const json_t *record, struct lp_past_run *r, struct lp_err *err)
 {
     static const enum lp_past_status as[] = {LP_PAST_OK, LP_PAST_PARTIAL, LP_PAST_FAILED};
@@ -103,7 +116,7 @@ static enum lp_code fill(struct look *k, const json_t *record, struct lp_past_ru
     r->rows_written = lp_record_count(rows, "written");
     r->rows_quarantined = lp_record_count(rows, "quarantined");
     r->failures = json_array_size(failures);
-    return take_text(k, json_string_value(json_object_get(json_array_get(failures, 0), "error")), &r->error, err);
+    return take_failure(k, json_array_get(failures, 0), &r->error, err);
 }
 
 /* LP_NOTFOUND: removed since it was listed. */

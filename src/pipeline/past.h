@@ -25,7 +25,7 @@ struct lp_past_run {
     uint64_t requests, requests_ok, requests_failed, retries;
     uint64_t rows_read, rows_written, rows_quarantined;
     uint64_t failures;  /* listed in the record */
-    /* The first failure as the record has it, cut at LP_PAST_ERROR_BYTES; why the record cannot be read; "" when there is
+    /* The first failure, behind the name of its item, cut at LP_PAST_ERROR_BYTES; why the record cannot be read; "" when there is
      * none. It came from strangers: escape it. */
     const char *error;
 };

@@ -1,6 +1,7 @@
 #include "pipeline/record_read.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #define RECORD_BYTES       ((size_t)32 << 20)
 #define RECORD_ARENA_BYTES ((size_t)256 << 20)
@@ -41,4 +42,21 @@ int64_t lp_record_time(const json_t *record, const char *key)
     const char *text = json_string_value(json_object_get(record, key));
     int64_t us = 0;
     return text && lp_time_parse_iso(text, strlen(text), &us) ? us : 0;
+}
+
+void lp_record_put_label(const json_t *item, struct lp_buf *out)
+{
+    const char *key;
+    json_t *value;
+    bool more = false;
+    if (!json_object_size(item)) lp_buf_puts(out, "the request");
+    json_object_foreach ((json_t *)(uintptr_t)item, key, value) {
+        LP_AUTO(lp_buf) visible = {0};
+        const char *text = json_string_value(value);
+        if (more) lp_buf_puts(out, ", ");
+        if (text) lp_text_put_visible(&visible, text, strlen(text));
+        else lp_json_put_value(&visible, value);
+        lp_text_cut(out, lp_buf_text(&visible), visible.len, 60);
+        more = true;
+    }
 }

@@ -18,5 +18,7 @@ enum lp_code lp_record_load(struct lp_store *store, const char *key, struct lp_a
 bool lp_record_status(const json_t *record, enum lp_run_status *out); /* false: it says none that we know */
 uint64_t lp_record_count(const json_t *map, const char *key);
 int64_t lp_record_time(const json_t *record, const char *key); /* 0: none */
+/* A failure's item as a run names it: "Portland, metric". */
+void lp_record_put_label(const json_t *item, struct lp_buf *out);
 
 #endif

@@ -57,7 +57,7 @@ static enum lp_code take_value(struct reading *r, const struct range *f, int *va
     int n = take_digits(&r->at, f->most);
     if (r->at > start) {
         if (n < f->least || n > f->most)
-            return FAULT(r, start, r->at, "%s go from %d to %d%s", f->name, f->least, f->most,
+            return FAULT(r, start, r->at, "%s %s from %d to %d%s", f->name, f->name[strlen(f->name) - 1] == 's' ? "go" : "goes", f->least, f->most,
                          f == &weekday_range && !n ? "; Sunday is 1 here, Saturday 7" : "");
         *value = n;
         return LP_OK;
@@ -317,13 +317,21 @@ static enum lp_code read_rate(struct reading *r, struct lp_expression *e)
     return FAULT(r, r->at, end, "rate's unit is minutes, hours or days, in small letters");
 }
 
+static bool looks_like(const char *text, const char *form)
+{
+    for (; *form; form++, text++)
+        if (*form == '0' ? *text < '0' || *text > '9' : *text != *form) return false;
+    return !*text;
+}
+
 /* yyyy-mm-ddThh:mm:ss, of the zone's clock. */
 static enum lp_code read_at(struct reading *r, struct lp_expression *e)
 {
     size_t len = strlen(r->at);
     int64_t us;
-    if (len != 19 || r->at[10] != 'T' || !lp_time_parse_iso(r->at, len, &us))
+    if (!looks_like(r->at, "0000-00-00T00:00:00"))
         return FAULT(r, r->at, r->at + len, "at wants a local time without a zone, like at(2026-11-22T18:00:00)");
+    if (!lp_time_parse_iso(r->at, len, &us)) return FAULT(r, r->at, r->at + len, "no calendar or clock has that day and time");
     e->at_local = us / 1000000;
     return LP_OK;
 }

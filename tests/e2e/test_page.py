@@ -166,11 +166,11 @@ def test_a_pipelines_page_shows_its_past(pages, past):
     tree = check_page(pages.get("/pipelines/weather"))
     text = words_of(tree)
     assert "The last 20 slots 17 ok, 1 partial, 1 failed, 1 missed" in text
-    assert "Current weather in five cities" in text and "404 \"city <not> found\"" in text and "401 \"Invalid API key\"" in text
-    assert "temperature fahrenheit" in text and "2012-11-26 23:00Z: 5 rows" in text
+    assert "Current weather in five cities" in text and "Portland: 404 \"city <not> found\"" in text and "401 \"Invalid API key\"" in text
+    assert "temperature °F" in text and "2012-11-26 23:00Z: 5 rows" in text
     assert "America/New_York" in text and "Tue 2012-11-27 18:00" in text and "2012-11-27 23:00Z" in text
     heads = [words_of(it) for it in tree.findall(".//table")[0].iter("th")]
-    assert heads == ["city", "temperature fahrenheit", "humidity %", "description", "observed_at", "collected_at"]
+    assert heads == ["city", "temperature °F", "humidity %", "description", "observed_at", "collected_at"]
     legend = [words_of(it) for it in tree.find(".//ul[@class='legend']")]
     assert legend == ["New York", "Portland", "Chicago", "Seattle", "Dallas"]
 
@@ -214,6 +214,17 @@ def test_rows_that_choose_their_files_are_found_through_the_record(pages, progra
     file = make_past(program, server, days=3, sink={"partition": {"place": "city"}})
     pages.show({"pipelines": [pipeline("weather", path=file)]})
     assert "2012-11-26 23:00Z: 5 rows" in words_of(check_page(pages.get("/pipelines/weather")))
+
+
+def test_long_decimals_are_rounded_and_stay_at_hand(pages, program, server):
+    columns = {"city": {"value": "{city}", "type": "string"}, "t": {"from": "t", "type": "double"}, "n": {"from": "n", "type": "bigint"}}
+    server.default = behaviours.Reply(body=b'{"t": 66.24759460453788, "n": 12345678901}')
+    file = program.pipeline(server.url(), columns=columns, quality={"unique": ["city"]})
+    assert program.run(file).status == 0
+    pages.show({"pipelines": [pipeline("weather", path=file)]})
+    cells = check_page(pages.get("/pipelines/weather")).findall(".//table")[0].find("tbody/tr").findall("td")
+    assert [it.text for it in cells] == ["New York", "66.25", "12345678901"]
+    assert [it.get("title") for it in cells] == [None, "66.24759460453788", None]
 
 
 def test_data_of_strangers_is_text_on_the_page(pages, program, server):
@@ -271,6 +282,8 @@ def test_a_record_is_shown_for_people_and_as_it_is(pages, past, program):
     text = words_of(check_page(pages.get(f"/pipelines/weather/runs/{name}")))
     assert "partial" in text and "5 requests, 1 failed" in text and "4 rows written, none quarantined" in text
     assert "Portland 404 \"city <not> found\"" in text
+    assert f"lambda-pipeline retry {past} --slot {slot_of(5):%Y-%m-%dT%H:%M:%SZ} asks again for what failed." in text
+    assert "asks again" not in pages.get(f"/pipelines/weather/runs/{name_of(slot_of(9))}").text
     raw = pages.get(f"/pipelines/weather/runs/{name}.json")
     assert raw.status == 200 and raw.headers["Content-Type"] == "application/json"
     assert json.loads(raw.text) == program.record(slot=name)
@@ -610,7 +623,7 @@ def test_the_service_shows_what_it_runs(service):
     assert "1 pipeline, well" in front and "next in less than a minute" in front and "5 rows" in front
     own = ask(service, "/pipelines/weather")
     text = words_of(check_page(own))
-    assert "every minute" in text and "2012-10-01 18:00Z" in text and "temperature fahrenheit" in text
+    assert "every minute" in text and "2012-10-01 18:00Z" in text and "temperature °F" in text
     for link in {urllib.parse.urldefrag(it).url for it in links(own.text)}:
         assert ask(service, link).status == 200
     families = {it.name: it for it in text_string_to_metric_families(ask(service, "/metrics").text)}

@@ -65,13 +65,13 @@ def test_it_lists_what_runs_left_the_newest_first(program, server, file):
     assert [line[:28].rstrip() for line in lines] == [
         "2012-10-01 12:00Z  ✗ failed", "2012-10-01 11:00Z  ! partial", "2012-10-01 10:00Z  ✓ ok"]
     assert "HTTP 500" in lines[0] or "500" in lines[0]
-    assert "404" in lines[1] and " 4 " in lines[1]
+    assert "Portland: 404" in lines[1] and " 4 " in lines[1]
     failed, partial, ok = told(program, file)
     record = program.record(slot="20121001T110000Z")
     assert partial == {"slot": HOURS[1], "shard": None, "status": "partial", "started_at": record["started_at"],
                        "finished_at": record["finished_at"], "duration_ms": record["duration_ms"], "rows": record["rows"],
                        "requests": {key: record["requests"][key] for key in ("total", "ok", "failed", "retried")},
-                       "error": record["failures"][0]["error"], "record": str(records(program) / "20121001T110000Z.json")}
+                       "error": f"Portland: {record['failures'][0]['error']}", "record": str(records(program) / "20121001T110000Z.json")}
     assert failed["requests"]["failed"] == 5 and failed["requests"]["retried"] == 5
     assert ok["error"] is None and list(ok) == list(partial) == list(failed)
     assert [it["status"] for it in told(program, file, "--failed")] == ["failed", "partial"]

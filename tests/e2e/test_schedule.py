@@ -60,6 +60,7 @@ REFUSED = {
     "rate(10 years)": "years", "rate(10 minutess)": "minutess", "rate(foo minutes)": "foo minutes", " rate(10 minutes)": None,
     "at(2026-11-22T18:00:00Z)": "2026-11-22T18:00:00Z", "at(2026-02-30T18:00:00)": "2026-02-30T18:00:00",
     'unix("0 18 * * ? *")': None, 'unix("5/10 * * * *")': "5/10", "unix(0 18 * * *)": None, "(0 18 * * *)": None,
+    "0 18 * * *": "0 18 * * *", "*/5 * * * *": "*/5 * * * *", "@daily": "@daily", "every day": "every day",
 }
 
 
@@ -88,6 +89,18 @@ def test_what_eventbridge_would_refuse_is_refused_at_its_place(run, expression):
     if REFUSED[expression]:
         start, width = second.index("^"), second.count("^")
         assert expression[start:start + width] == REFUSED[expression]
+
+
+@pytest.mark.parametrize("expression, said", [
+    ("cron(0 0 32 * ? *)", "day of month goes from 1 to 31"), ("cron(0 24 * * ? *)", "hours go from 0 to 23"),
+    ("at(2026-11-31T00:00:00)", "no calendar or clock has that day and time"),
+    ("at(2026-11-30 00:00:00)", "a local time without a zone"), ("0 18 * * *", 'five-field cron is written unix("0 18 * * *")')])
+def test_a_refusal_says_what_is_wrong_and_what_to_write(run, expression, said):
+    assert said in run("schedule", expression).stderr
+
+
+def test_what_looks_like_a_file_is_one(run):
+    assert "no such file" in run("schedule", "my weather.yaml").stderr and "no such file" in run("schedule", "weather").stderr
 
 
 def matches(field, value, least, most):

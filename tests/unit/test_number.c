@@ -290,6 +290,20 @@ static void counts_and_sizes_are_written_for_people(void **state)
     }
 }
 
+static void doubles_are_short_where_two_decimals_say_enough(void **state)
+{
+    (void)state;
+    static const struct {
+        double value;
+        const char *text;
+    } known[] = {{66.24759460453788, "66.25"}, {-0.005, "-0.005"}, {0, "0.00"}, {74, "74.00"}, {1.5e12, "1500000000000.0"}, {1e-7, "1e-07"}};
+    char text[LP_NUMBER_TEXT_BYTES];
+    for (size_t i = 0; i < LP_COUNT(known); i++) {
+        lp_double_format_short(known[i].value, text);
+        assert_string_equal(text, known[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +315,7 @@ int main(void)
         cmocka_unit_test(what_is_no_whole_number_is_refused),
         cmocka_unit_test(doubles_are_read_by_the_grammar_of_json),
         cmocka_unit_test(long_numbers_are_read_whole),
+        cmocka_unit_test(doubles_are_short_where_two_decimals_say_enough),
         cmocka_unit_test(counts_and_sizes_are_written_for_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
