@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.runner import OK, ROOT
-from harness.stacks import IMAGE, translate
+from harness.stacks import IMAGE, read, translate
 
 COMMANDS = ("bash", "dirname", "wc", "mktemp", "rm")
 
@@ -91,11 +91,29 @@ def test_keys_that_aws_does_not_take_make_nothing(template, aws, tmp_path):
     assert not aws.client("cloudformation").describe_stacks()["Stacks"]
 
 
-# What docs/deploying.md lets a role that deploys do.
+# What docs/deploying.md asks for.
 
-def rights_of_a_deployer(without=None):
+@pytest.fixture
+def text():
+    return (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_for_the_account_are_such_as_aws_takes_and_make_what_the_rest_names(aws, template, text):
+    blocks = "".join(re.findall(r"```console\n(.*?)```", text, re.S)).replace("\\\n", " ").splitlines()
+    commands = [it for it in blocks if it.startswith("aws ")]
+    env = {**aws.env, "AWS_DEFAULT_REGION": aws.region, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "OPENWEATHER_API_KEY": "of-the-weather"}
+    for command in commands:
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, env=env)
+        assert done.returncode == 0, (command, done.stderr)
+    repository, = aws.client("ecr").describe_repositories()["repositories"]
+    assert f"repository/{repository['repositoryName']}\"" in text and repository["imageTagMutability"] == "IMMUTABLE"
+    secret, = aws.client("ssm").describe_parameters()["Parameters"]
+    assert (secret["Name"], secret["Type"]) == (read(template)["Parameters"]["OpenweatherApiKeyParameter"]["Default"], "SecureString")
+    assert len(aws.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]) == 1
+
+
+def rights_of_a_deployer(text, without=None):
     """For all resources, as moto does not say which one a call to CloudFormation is for."""
-    text = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
     block, = [it for it in re.findall(r"```json\n(.*?)```", text, re.S) if "cloudformation:" in it]
     statements = json.loads(block)["Statement"]
     for it in statements:
@@ -108,14 +126,14 @@ def deploy_as(aws, rights, folder, name):
     return call("deploy", "staging", IMAGE, aws=aws, cwd=folder, TEMPLATE=name, **aws.env_of(aws.user(rights)))
 
 
-def test_the_role_that_the_documents_ask_for_can_deploy(template, aws, tmp_path):
-    result = deploy_as(aws, rights_of_a_deployer(), tmp_path, made(tmp_path, template))
+def test_the_role_that_the_documents_ask_for_can_deploy(template, aws, tmp_path, text):
+    result = deploy_as(aws, rights_of_a_deployer(text), tmp_path, made(tmp_path, template))
     assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("action", ["CreateChangeSet", "DescribeChangeSet", "DescribeStacks", "ExecuteChangeSet"])
-def test_and_needs_each_of_its_rights(template, aws, tmp_path, action):
-    result = deploy_as(aws, rights_of_a_deployer(without=f"cloudformation:{action}"), tmp_path, made(tmp_path, template))
+def test_and_needs_each_of_its_rights(template, aws, tmp_path, text, action):
+    result = deploy_as(aws, rights_of_a_deployer(text, without=f"cloudformation:{action}"), tmp_path, made(tmp_path, template))
     # Of a change set that it may not look at the AWS command line says only 'Status'.
     said = "'Status'" if action == "DescribeChangeSet" else f"cloudformation:{action}"
     assert result.returncode != 0 and said in result.stderr, result.stderr
