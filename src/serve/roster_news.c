@@ -70,15 +70,20 @@ static void exchange(struct lp_served *a, struct lp_served *b)
 /* Agenda, past and runs at work go with the name, wherever its file is now. */
 static void exchange_files(struct lp_roster *r)
 {
-    size_t kept = 0;
     for (size_t i = 0; i < r->count; i++) {
         struct lp_served *s = r->list[i], *other;
         while (s->news && (!s->name || strcmp(s->name, s->news->name) != 0) && (other = lp_roster_find(r, s->news->name)))
             exchange(s, other);
     }
-    for (size_t i = 0; i < r->count; i++) { /* what is left of a file that was renamed */
+}
+
+/* What is left of a file that was renamed, and of a folder that was away and counted as a file. */
+static void drop_remains(struct lp_roster *r)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->count; i++) {
         struct lp_served *s = r->list[i];
-        if (s->gone && !s->name && !s->named) lp_served_free(s);
+        if (s->gone && !s->name && !(s->named && s->seen)) lp_served_free(s);
         else r->list[kept++] = s;
     }
     r->count = kept;
@@ -135,6 +140,7 @@ enum lp_code lp_roster_take_news(struct lp_roster *r, int64_t now_us, struct lp_
     LP_TRY(refuse_doubles(r, err));
     for (size_t i = 0; i < r->count && !any_named; i++) any_named = r->list[i]->name != NULL;
     if (any_named) exchange_files(r);
+    drop_remains(r);
     for (size_t i = 0; i < r->count; i++)
         if (r->list[i]->news) LP_TRY(take_news(r, r->list[i], now_us, err));
     return LP_OK;

@@ -107,7 +107,8 @@ static void hear_signals(struct lp_service *v)
 {
     struct signalfd_siginfo info;
     while (read(v->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGHUP) reload(v, true);
+        if (info.ssi_signo == SIGCHLD) lp_errands_reap(&v->errands); /* of those that were let go; each other is waited for by itself */
+        else if (info.ssi_signo == SIGHUP) reload(v, true);
         else begin_to_stop(v);
     }
 }
@@ -226,6 +227,7 @@ static enum lp_code open_timer(struct lp_service *v, struct lp_err *err)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &set, NULL)) return lp_fail_errno(err, "signals cannot be blocked");
     v->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (v->signal_fd < 0) return lp_fail_errno(err, "signals cannot be read");

@@ -161,3 +161,31 @@ def test_what_is_no_file_and_what_has_a_strange_name_is_told_once_on_one_line(pr
     assert not re.search("^2012-10-01T18:00:00Z  ✓ one, slot forged", log, re.M)
     for name in ("pipe.yaml", "folder.yaml", "device.yaml", "big.yaml", "forged"):
         assert len([line for line in log.splitlines() if name in line]) == 1, (name, log)
+
+
+def test_a_folder_that_was_away_leaves_nothing_of_itself_behind(program, server, serve):
+    folder = program.folder / "pipelines"
+    put(program, server, folder, "one")
+    it = serve(folder, speed=20)
+    it.wait_for("✓ one, slot")
+    folder.rename(program.folder / "away")
+    it.wait_for("one.yaml is not there")
+    assert "pipelines is not there" in it.get("/")
+    (program.folder / "away").rename(folder)
+    it.wait_for("one.yaml is in order again")
+    it.wait_for("✓ one, slot", count=it.log.count("✓ one, slot") + 1)
+    assert "is not there" not in it.get("/")
+    it.stop()
+
+
+def test_children_that_have_ended_do_not_stay_zombies(program, server, serve):
+    folder = program.folder / "pipelines"
+    for n in range(20):
+        put(program, server, folder, f"p{n}", schedule={"expression": "cron(0 18 * * ? *)"})
+    it = serve(folder, "--at-once", "20", speed=60)
+    it.wait_for(r"✓ p\d+, slot", count=20)
+    until = time.monotonic() + 3
+    while "Z" in os.popen(f"ps -o stat= --ppid {it.running.pid}").read():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    it.stop()
