@@ -133,10 +133,11 @@ static void put_days(const struct lp_expression *e, bool often, struct lp_buf *o
 static void put_years(const struct lp_expression *e, struct lp_buf *out)
 {
     unsigned count = 0, least = 0, most = 0;
-    for (unsigned n = 0; n <= LP_YEAR_LAST - LP_YEAR_FIRST; n++) {
-        if (!(e->years[n / 64] >> n % 64 & 1)) continue;
-        if (!count++) least = n;
-        most = n;
+    for (unsigned i = 0; i < LP_COUNT(e->years); i++) {
+        if (!e->years[i]) continue;
+        if (!count) least = i * 64 + (unsigned)__builtin_ctzll(e->years[i]);
+        most = i * 64 + 63 - (unsigned)__builtin_clzll(e->years[i]);
+        count += (unsigned)__builtin_popcountll(e->years[i]);
     }
     if (count > LP_YEAR_LAST - LP_YEAR_FIRST) return;
     lp_buf_printf(out, ", %s %u", count == most - least + 1 ? "in" : "in some years from", LP_YEAR_FIRST + least);

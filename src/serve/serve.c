@@ -255,7 +255,6 @@ static enum lp_code open_web(struct lp_service *v, struct lp_err *err)
     char url[LP_LISTEN_URL_BYTES];
     const struct lp_web_options o = {v->options->host, v->options->port, &v->board, {open_lake, v}};
     if (!v->options->page) return LP_OK;
-    lp_service_show(v);
     LP_TRY(lp_web_open(&o, &v->web, url, err));
     lp_service_say(v, LP_SERVE_INFO, NULL, INT64_MIN, "the page is at %s", url);
     return LP_OK;
@@ -272,9 +271,9 @@ static enum lp_code open_all(struct lp_service *v, struct lp_err *err)
     if (!v->firings) return lp_nomem(err);
     LP_TRY(open_web(v, err));
     lp_watch_set(&v->watch, v->roster.paths, v->roster.path_count, any_is_missing(v));
-    lp_service_set_keepers(v);
     tell_what_is_served(v);
-    lp_supervisor_ready(&v->supervisor);
+    lp_supervisor_ready(&v->supervisor); /* so it is as well where another service holds the lock */
+    lp_service_set_keepers(v);
     return LP_OK;
 }
 
