@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #define SHOWN_TROUBLES 20
-#define MOST_SLOTS     UINT64_C(5000000)
+#define MOST_SLOTS     UINT64_C(20000000)
 
 static void put_slot(int64_t us, struct lp_buf *out)
 {
@@ -25,8 +25,8 @@ static uint64_t count_run(const struct lp_backfill *b)
 
 static int exit_status(const struct lp_backfill *b)
 {
-    if (b->count[LP_RUN_OK] + b->count[LP_RUN_PARTIAL] + b->passed_over == 0 && b->slots) return 1;
-    return b->count[LP_RUN_FAILED] || b->count[LP_RUN_PARTIAL] || lp_backfill_left(b) ? 3 : 0;
+    if (b->count[LP_RUN_OK] + b->count[LP_RUN_PARTIAL] + b->passed_over + b->elsewhere == 0 && b->slots) return 1;
+    return b->count[LP_RUN_FAILED] || b->count[LP_RUN_PARTIAL] || b->elsewhere || lp_backfill_left(b) ? 3 : 0;
 }
 
 /* "weather: 2 of 30 slots failed, 1 partial": the most important thing first. */
@@ -44,6 +44,9 @@ static void put_outcome(const struct lp_backfill *b, struct lp_buf *out)
         lp_buf_printf(out, "%s of %s slots %s", number, slots, failed ? "failed" : "partial");
         lp_count_format(partial, number);
         if (failed && partial) lp_buf_printf(out, ", %s partial", number);
+    } else if (b->elsewhere) {
+        lp_count_format(b->elsewhere, number);
+        lp_buf_printf(out, "%s of %s slots %s being run by another process", number, slots, b->elsewhere == 1 ? "was" : "were");
     } else if (!b->slots) {
         lp_buf_puts(out, "no slot lies in that time");
     } else if (!count_run(b)) {
@@ -58,7 +61,7 @@ static void put_outcome(const struct lp_backfill *b, struct lp_buf *out)
 
 /* ---- for people ---- */
 
-enum { CELLS = 4, MOST_LINES = 5, CELL_BYTES = LP_TIME_TEXT_BYTES };
+enum { CELLS = 4, MOST_LINES = 6, CELL_BYTES = LP_TIME_TEXT_BYTES };
 struct table {
     char text[MOST_LINES * CELLS][CELL_BYTES];
     char *cells[MOST_LINES * CELLS];
@@ -86,6 +89,7 @@ static void put_table(const struct lp_style *s, const struct lp_backfill *b, str
         add_line(&t, lp_run_status_name((enum lp_run_status)i), b->count[i], b->rows[i],
                  b->count[i] ? b->run_ms[i] / (int64_t)b->count[i] : 0);
     add_line(&t, "ok already", b->passed_over, 0, -1);
+    add_line(&t, "run elsewhere", b->elsewhere, 0, -1);
     add_line(&t, "still to do", lp_backfill_left(b), 0, -1);
     for (size_t i = 0; i < LP_COUNT(t.cells); i++) t.cells[i] = t.text[i];
     if (t.lines) lp_grid_put(s, columns, CELLS, t.cells, t.lines, out);
@@ -106,9 +110,10 @@ static void put_troubles(const struct lp_style *s, const struct lp_backfill *b, 
         lp_buf_putc(out, '\n');
     }
     lp_count_format(all - shown, number);
-    if (all > shown) lp_buf_printf(out, "  %s and %s more; runs --failed lists them\n", s->more, number);
+    if (all > shown)
+        lp_buf_printf(out, "  %s and %s more; lambda-pipeline runs %s --failed lists them\n", s->more, number, b->pipeline->path);
     if (b->given_up && lp_backfill_left(b)) lp_buf_puts(out, "  every other slot would fail for the same reason, so none was tried\n");
-    if (lp_backfill_left(b) || all) lp_buf_puts(out, "  the same command again runs those that are not ok\n");
+    if (lp_backfill_left(b) || all || b->elsewhere) lp_buf_puts(out, "  the same command again runs those that are not ok\n");
 }
 
 static void put_summary(const struct lp_style *s, const struct lp_backfill *b, int64_t took_ms, struct lp_buf *out)
@@ -121,7 +126,7 @@ static void put_summary(const struct lp_style *s, const struct lp_backfill *b, i
     put_outcome(b, out);
     if (count_run(b)) lp_buf_printf(out, " in %s", took);
     lp_buf_putc(out, '\n');
-    if (count_run(b) || lp_backfill_left(b)) put_table(s, b, out);
+    if (count_run(b) || b->elsewhere || lp_backfill_left(b)) put_table(s, b, out);
     put_troubles(s, b, out);
 }
 
@@ -145,6 +150,7 @@ static void put_json(const struct lp_backfill *b, int64_t took_ms, struct lp_buf
     for (int i = LP_RUN_OK; i <= LP_RUN_FAILED; i++)
         lp_json_int(&w, lp_run_status_name((enum lp_run_status)i), (int64_t)b->count[i]);
     lp_json_int(&w, "skipped", (int64_t)b->passed_over);
+    lp_json_int(&w, "elsewhere", (int64_t)b->elsewhere);
     lp_json_int(&w, "left", (int64_t)lp_backfill_left(b));
     lp_json_int(&w, "rows", (int64_t)(b->rows[LP_RUN_OK] + b->rows[LP_RUN_PARTIAL]));
     lp_json_int(&w, "duration_ms", took_ms);
@@ -203,7 +209,7 @@ static enum lp_code open_all(struct lp_cli *c, struct lp_backfill *b, struct lp_
     LP_TRY(check_file(b->pipeline, err));
     LP_TRY(lp_range_open(&b->range, &b->pipeline->schedule, c->from, c->until, lp_clock_now_us(), err));
     b->slots = lp_range_count(&b->range, MOST_SLOTS + 1, NULL);
-    if (b->slots > MOST_SLOTS) return lp_fail(err, LP_USAGE, "these are more than 5,000,000 slots; take a shorter time");
+    if (b->slots > MOST_SLOTS) return lp_fail(err, LP_USAGE, "these are more than 20,000,000 slots; take a shorter time");
     b->past_until_us = INT64_MIN;
     return lp_store_open(b->pipeline->sink.root, &b->pipeline->sink.s3, aws, &b->store, err);
 }
@@ -226,7 +232,8 @@ int lp_cmd_backfill(struct lp_cli *c)
     struct lp_progress progress;
     struct lp_aws *aws = NULL;
     struct lp_err err = {0};
-    LP_AUTO(lp_backfill) b = {.pipeline = &p, .all = c->force, .at_once = c->at_once ? (size_t)c->at_once : 1, .progress = &progress};
+    LP_AUTO(lp_backfill) b = {.pipeline = &p, .aws = &c->aws, .replay_folder = c->replay, .all = c->force,
+                             .at_once = c->at_once ? (size_t)c->at_once : 1, .progress = &progress};
     c->until = c->to;
     c->to = c->lake;
     int status = lp_cli_load(c, &p);
@@ -235,7 +242,6 @@ int lp_cmd_backfill(struct lp_cli *c)
     if (code) status = lp_cli_fail(c, &err);
     if (!status) {
         int64_t began_us = lp_clock_monotonic_us();
-        b.children = (struct lp_children){.pipeline = &p, .aws = &c->aws, .replay_folder = c->replay};
         announce(c, &b);
         lp_progress_init(&progress, c, "slots");
         code = lp_backfill_work(&b, &err);

@@ -201,6 +201,26 @@ def test_a_refused_key_ends_it_at_once(program, server):
     assert done.status == FAILED and "OPENWEATHER_API_KEY" in done.stdout and "still to do" in done.stdout
 
 
+def test_two_at_once_share_the_work_and_neither_calls_a_slot_of_the_other_failed(program, server):
+    file = archive(program, server)
+    both = [program.start("backfill", file, *RANGE, "--at-once", "3", "--json") for _ in range(2)]
+    told = [json.loads(it.finish().stdout) for it in both]
+    for it in told:
+        assert it["failed"] == it["left"] == 0 and it["ok"] + it["skipped"] + it["elsewhere"] == 30
+    assert len([it for it in records(program.lake).values() if it["status"] == "ok"]) == 30
+
+
+def test_a_slot_that_another_run_is_at_work_on_is_not_a_failure(program, server):
+    file = archive(program, server)
+    server.script("/days/2026-10-04", behaviours.stall_before_header())
+    other = program.start("run", file, "--slot", "2026-10-04T18:00:00Z")
+    wait_until(lambda: server.asked("/days/2026-10-04"))
+    done = program.call("backfill", file, *RANGE)
+    assert done.status == PARTIAL and "1 of 30 slots was being run by another process" in done.stdout
+    assert "run elsewhere      1" in done.stdout and "failed" not in done.stdout
+    other.kill()
+
+
 @pytest.mark.parametrize("number, said", [(signal.SIGKILL, "ended by signal 9"), (signal.SIGABRT, "ended by signal 6")])
 def test_a_run_that_crashes_is_a_failed_slot_and_harms_no_other(program, server, number, said):
     file = archive(program, server)
