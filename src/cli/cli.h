@@ -22,7 +22,7 @@ struct lp_cli {
     const char *words[LP_CLI_WORDS]; /* what stands beside the options */
     size_t word_count;
     int64_t slot_us; /* now, cut to the minute, unless given */
-    bool slot_given;
+    bool slot_given, slot_due; /* due: the last one of the file's schedule, known once that is read */
     const char *to, *replay, *record; /* to: of backfill a time, see until */
     const char *from, *until, *lake;  /* backfill */
     int64_t at_once; /* 0: not given */

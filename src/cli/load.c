@@ -1,5 +1,6 @@
 #include "cli/load.h"
 
+#include "base/clock.h"
 #include "base/number.h"
 #include "base/secret.h"
 
@@ -41,6 +42,15 @@ static enum lp_code check_fit(const struct lp_cli *c, const struct lp_pipeline *
     return LP_OK;
 }
 
+/* --slot due: the same slot however late the run is started, so that what starts it need not be exact. */
+static enum lp_code take_due_slot(struct lp_cli *c, const struct lp_pipeline *p, struct lp_err *err)
+{
+    if (!c->slot_due) return LP_OK;
+    if (!p->schedule.expression) return lp_fail(err, LP_USAGE, "--slot due: %s has no schedule", p->path);
+    if (lp_schedule_last(&p->schedule, lp_clock_now_us(), &c->slot_us)) return LP_OK;
+    return lp_fail(err, LP_USAGE, "--slot due: %s was never due so far; its schedule is %s", p->path, p->schedule.expression);
+}
+
 int lp_cli_load(struct lp_cli *c, struct lp_pipeline *p)
 {
     return lp_cli_load_file(c, c->words[0], p);
@@ -57,6 +67,7 @@ int lp_cli_load_for(struct lp_cli *c, const char *path, struct lp_environment *e
     struct lp_err err;
     enum lp_code code = lp_pipeline_load_for(p, path, e, &faults, &err);
     if (!code && c->to) code = lp_sink_redirect(&p->sink, &p->arena, c->to, &err);
+    if (!code) code = take_due_slot(c, p, &err);
     if (!code) code = check_fit(c, p, &err);
     int status = lp_code_info(code)->exit_status;
     if (code == LP_CONFIG && faults.count) status = tell_faults(c, &faults);

@@ -93,11 +93,13 @@ const size_t lp_command_count = LP_COUNT(lp_commands);
 static enum lp_code set_slot(struct lp_cli *c, const char *text, struct lp_err *err)
 {
     c->slot_given = true;
+    c->slot_due = !strcmp(text, "due");
+    if (c->slot_due) return LP_OK;
     bool good = lp_time_parse_slot(text, &c->slot_us);
     if (good && c->slot_us % 1000000)
         return lp_fail(err, LP_USAGE, "--slot %.60s: a slot is a whole second; leave the fraction out", text);
     if (good) return LP_OK;
-    return lp_fail(err, LP_USAGE, "--slot %.60s is not a time; write it like 2026-11-22T18:00:00Z", text);
+    return lp_fail(err, LP_USAGE, "--slot %.60s is not a time; write it like 2026-11-22T18:00:00Z, or due for the last one of the schedule", text);
 }
 
 static enum lp_code set_to(struct lp_cli *c, const char *text, struct lp_err *err)
@@ -279,9 +281,10 @@ SWITCH(help)
 SWITCH(version)
 
 const struct lp_option lp_options[] = {
-    {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601; now, cut to the minute, when left out",
+    {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601, or due: the last one of the file's schedule; now, cut to the minute, when "
+     "left out",
      LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_MERGE, set_slot},
-    {"slot", 0, "TIME", "the slot whose failed items are asked again, in ISO 8601", LP_CMD_RETRY, set_slot},
+    {"slot", 0, "TIME", "the slot whose failed items are asked again, in ISO 8601, or due: the schedule's last one", LP_CMD_RETRY, set_slot},
     {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_INVOKE | LP_CMD_MERGE | LP_CMD_RUNS | LP_CMD_RETRY |
      LP_CMD_SERVE, set_to},
     {"from", 0, "TIME", "the first slot, or a day: all of it", LP_CMD_BACKFILL, set_from},

@@ -52,6 +52,9 @@ enum lp_code lp_expression_parse(struct lp_expression *e, const char *text, size
                                  struct lp_err *err) LP_CHECKED;
 /* The first instant strictly after; false: there is none up to LP_YEAR_LAST. */
 bool lp_expression_next(const struct lp_expression *e, const struct lp_zone *z, int64_t after_us, int64_t *next_us);
+/* The last n instants in (from, until], the oldest first; returns how many there are. */
+size_t lp_expression_last(const struct lp_expression *e, const struct lp_zone *z, int64_t from_us, int64_t until_us,
+                          int64_t *out, size_t n);
 /* As EventBridge Scheduler reads it: the text itself, or cron(…) for what is written as unix("…"). False where EventBridge has no
  * words for it: a day of the month or a day of the week. */
 bool lp_expression_put_aws(const struct lp_expression *e, const char *text, struct lp_buf *out);

@@ -134,3 +134,14 @@ bool lp_schedule_next(const struct lp_schedule *s, int64_t after_us, struct lp_b
     lp_zone_release(&zone);
     return there;
 }
+
+bool lp_schedule_last(const struct lp_schedule *s, int64_t until_us, int64_t *last_us)
+{
+    struct lp_expression e;
+    struct lp_zone zone;
+    size_t column, width;
+    if (lp_expression_parse(&e, s->expression, &column, &width, NULL) || lp_zone_open(&zone, s->timezone, NULL)) return false;
+    bool there = lp_expression_last(&e, &zone, 0, until_us, last_us, 1) == 1;
+    lp_zone_release(&zone);
+    return there;
+}

@@ -30,4 +30,7 @@ const char *lp_schedule_odd(const struct lp_schedule *s, int64_t now_us);
 /* "every day at 18:00 UTC", and the first instant after `after_us`; false when there is none. */
 bool lp_schedule_next(const struct lp_schedule *s, int64_t after_us, struct lp_buf *words, int64_t *next_us);
 
+/* The last instant up to `until_us`; false when there is none. */
+bool lp_schedule_last(const struct lp_schedule *s, int64_t until_us, int64_t *last_us);
+
 #endif

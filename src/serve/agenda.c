@@ -45,41 +45,6 @@ void lp_agenda_release(struct lp_agenda *a)
     *a = (struct lp_agenda){0};
 }
 
-/* ---- slots between two instants ---- */
-
-/* Steps from `from`, keeping the last n. */
-static size_t step(const struct lp_expression *e, const struct lp_zone *z, int64_t from_us, int64_t until_us, int64_t *out,
-                   size_t n)
-{
-    size_t count = 0;
-    int64_t at = from_us, next;
-    while (lp_expression_next(e, z, at, &next) && next <= until_us) {
-        out[count++ % n] = next;
-        at = next;
-    }
-    if (count <= n) return count;
-    /* The ring begins behind the last one that was put in. */
-    size_t first = count % n;
-    for (size_t i = 0; i < first; i++) { /* rotate left by one, first times: n is small */
-        int64_t head = out[0];
-        memmove(out, out + 1, (n - 1) * sizeof *out);
-        out[n - 1] = head;
-    }
-    return n;
-}
-
-/* A window that is doubled until it holds n slots: years are not stepped through for the last few. */
-size_t lp_agenda_slots(const struct lp_expression *e, const struct lp_zone *z, int64_t from_us, int64_t until_us,
-                       int64_t *out, size_t n)
-{
-    if (!n || until_us <= from_us) return 0;
-    for (int64_t window = MINUTE_US;; window *= 2) {
-        bool whole = window >= until_us - from_us;
-        size_t count = step(e, z, whole ? from_us : until_us - window, until_us, out, n);
-        if (whole || count == n) return count;
-    }
-}
-
 /* ---- what waits ---- */
 
 /* Spread over the jitter by pipeline and slot alone (splitmix64), so that every service and every start agrees. */
@@ -170,7 +135,7 @@ static enum lp_code miss(struct lp_agenda *a, int64_t until_us, struct lp_err *e
 {
     int64_t slots[1000];
     size_t n = most_missed(a);
-    size_t count = lp_agenda_slots(a->expression, a->zone, a->decided_us, until_us, slots, n ? n : 1);
+    size_t count = lp_expression_last(a->expression, a->zone, a->decided_us, until_us, slots, n ? n : 1);
     /* How many were left out before the newest is not counted: it may be millions. */
     if (!n && count) leave_out(a, LP_LEFT_OUT_BY_CATCH_UP);
     for (size_t i = 0; i < count && n; i++) LP_TRY(add_missed(a, slots[i], err));
@@ -221,7 +186,7 @@ int64_t lp_agenda_past(const struct lp_agenda *a, int64_t now_us)
     int64_t slots[1000];
     size_t n = most_missed(a);
     if (!n) return now_us - LP_LATE_US;
-    size_t count = lp_agenda_slots(a->expression, a->zone, INT64_C(0), now_us, slots, n);
+    size_t count = lp_expression_last(a->expression, a->zone, INT64_C(0), now_us, slots, n);
     return count && slots[0] < now_us - LP_LATE_US ? slots[0] : now_us - LP_LATE_US;
 }
 
@@ -245,7 +210,7 @@ enum lp_code lp_agenda_catch_up(struct lp_agenda *a, const int64_t *recorded, si
     if (since_us < first) first = since_us;
     for (size_t i = a->waiting_count; i-- > 0;) /* what waited may have been done by others */
         if (!a->waiting[i].tries && is_recorded(recorded, count, a->waiting[i].slot_us)) forget_waiting(a, i);
-    found = lp_agenda_slots(a->expression, a->zone, 0, now_us, slots, n ? n : 1);
+    found = lp_expression_last(a->expression, a->zone, 0, now_us, slots, n ? n : 1);
     for (size_t i = 0; i < found && n; i++)
         if (slots[i] > first && slots[i] <= now_us - LP_LATE_US && !is_recorded(recorded, count, slots[i]))
             LP_TRY(add_missed(a, slots[i], err));

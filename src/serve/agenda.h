@@ -87,8 +87,4 @@ int64_t lp_agenda_wake(const struct lp_agenda *a, int64_t now_us);
 /* Since when the slot that is taken next has been waiting; INT64_MAX: none could start. */
 int64_t lp_agenda_waits_since(const struct lp_agenda *a, int64_t now_us, bool *caught_up);
 
-/* The last n slots in (from, until], the oldest first; returns how many. */
-size_t lp_agenda_slots(const struct lp_expression *e, const struct lp_zone *z, int64_t from_us, int64_t until_us,
-                       int64_t *out, size_t n);
-
 #endif

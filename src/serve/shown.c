@@ -9,7 +9,7 @@ static void add_bar(const struct lp_served *s, struct lp_bar *bars, size_t *coun
     int64_t missed[LP_BOARD_BARS];
     size_t n = 0;
     if (*count && s->scheduled && bars[*count - 1].slot_us < bar->slot_us)
-        n = lp_agenda_slots(&s->expression, s->zone, bars[*count - 1].slot_us, bar->slot_us - 1, missed, LP_BOARD_BARS - 1);
+        n = lp_expression_last(&s->expression, s->zone, bars[*count - 1].slot_us, bar->slot_us - 1, missed, LP_BOARD_BARS - 1);
     for (size_t i = 0; i <= n; i++) {
         if (*count == LP_BOARD_BARS) memmove(bars, bars + 1, --*count * sizeof *bars);
         bars[(*count)++] = i < n ? (struct lp_bar){.slot_us = missed[i], .state = LP_BAR_MISSED} : *bar;

@@ -244,3 +244,20 @@ def test_check_warns_of_what_is_likely_not_meant(run, tmp_path, expression, said
     file.write_text(example.replace("cron(0 18 * * ? *)", expression))
     done = run("check", file)
     assert done.status == OK and f"! schedule {expression}: " in done.stdout and said in done.stdout
+
+
+def test_the_slot_that_is_due_is_the_last_one_of_the_schedule_however_late_it_is(program, server):
+    path = program.pipeline(server.url(), schedule={"expression": "cron(30 6 1 1 ? *)", "timezone": "America/New_York"})
+    first = f"{dt.datetime.now(dt.timezone.utc):%Y}-01-01T11:30:00Z"
+    assert dt.datetime.now(dt.timezone.utc) > dt.datetime.fromisoformat(first.replace("Z", "+00:00"))
+    result = program.call("run", path, "--slot", "due", "--json")
+    assert result.status == OK and result.json()["slot"] == first
+    again = program.call("retry", path, "--slot", "due")
+    assert again.status == OK and "nothing to retry" in again.stdout + again.stderr
+
+
+@pytest.mark.parametrize("schedule, says", [(None, "has no schedule"), ({"expression": "cron(0 0 1 1 ? 2199)"}, "was never due so far")])
+def test_without_one_that_was_due_it_says_so(program, server, schedule, says):
+    path = program.pipeline(server.url(), schedule=schedule)
+    result = program.call("plan", path, "--slot", "due")
+    assert result.status == USAGE and says in result.stderr

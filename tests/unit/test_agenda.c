@@ -452,13 +452,13 @@ static void the_last_slots_before_an_instant_are_found_however_far_back(void **s
     size_t column, width;
     (void)state;
     assert_int_equal(lp_expression_parse(&e, "cron(0 0 29 2 ? *)", &column, &width, &err), LP_OK);
-    assert_int_equal(lp_agenda_slots(&e, &z, 0, BEGIN, out, 3), 3);
+    assert_int_equal(lp_expression_last(&e, &z, 0, BEGIN, out, 3), 3);
     assert_int_equal(out[2], INT64_C(1709164800000000)); /* 2024-02-29 */
     assert_int_equal(out[0], INT64_C(1456704000000000)); /* 2016-02-29 */
     assert_int_equal(lp_expression_parse(&e, "cron(* * * * ? *)", &column, &width, &err), LP_OK);
-    assert_int_equal(lp_agenda_slots(&e, &z, BEGIN - 2 * MINUTE, BEGIN, out, 3), 2);
+    assert_int_equal(lp_expression_last(&e, &z, BEGIN - 2 * MINUTE, BEGIN, out, 3), 2);
     assert_int_equal(out[1], BEGIN);
-    assert_int_equal(lp_agenda_slots(&e, &z, BEGIN - 200 * LP_DAY_US, BEGIN, out, 3), 3);
+    assert_int_equal(lp_expression_last(&e, &z, BEGIN - 200 * LP_DAY_US, BEGIN, out, 3), 3);
     assert_int_equal(out[0], BEGIN - 2 * MINUTE);
 }
 
