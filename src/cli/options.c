@@ -281,10 +281,9 @@ SWITCH(help)
 SWITCH(version)
 
 const struct lp_option lp_options[] = {
-    {"slot", 0, "TIME", "the scheduled instant the run is for, in ISO 8601, or due: the last one of the file's schedule; now, cut to the minute, when "
-     "left out",
+    {"slot", 0, "TIME", "the slot of the run: a time in ISO 8601, or due, the schedule's last one; else now, to the minute",
      LP_CMD_PLAN | LP_CMD_PREVIEW | LP_CMD_RUN | LP_CMD_MERGE, set_slot},
-    {"slot", 0, "TIME", "the slot whose failed items are asked again, in ISO 8601, or due: the schedule's last one", LP_CMD_RETRY, set_slot},
+    {"slot", 0, "TIME", "the slot whose failed items are asked again: a time, or due, the schedule's last one", LP_CMD_RETRY, set_slot},
     {"to", 0, "PLACE", "the lake: instead of where the file says", LP_CMD_PLAN | LP_CMD_RUN | LP_CMD_QUERY | LP_CMD_DOCTOR | LP_CMD_INVOKE | LP_CMD_MERGE | LP_CMD_RUNS | LP_CMD_RETRY |
      LP_CMD_SERVE, set_to},
     {"from", 0, "TIME", "the first slot, or a day: all of it", LP_CMD_BACKFILL, set_from},
