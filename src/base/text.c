@@ -255,3 +255,10 @@ bool lp_text_equal_ignoring_case(const char *a, const char *b)
     }
     return *a == *b;
 }
+
+uint64_t lp_text_hash(const char *text)
+{
+    uint64_t h = UINT64_C(0xCBF29CE484222325);
+    for (; *text; text++) h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001B3);
+    return h;
+}

@@ -51,5 +51,7 @@ void lp_base64_put(struct lp_buf *out, const void *bytes, size_t len);
 const char *lp_text_nearest(const char *word, size_t len, const char *const *candidates, size_t count);
 
 bool lp_text_equal_ignoring_case(const char *a, const char *b);
+/* FNV-1a: the same everywhere and in every version, but no secret. */
+uint64_t lp_text_hash(const char *text);
 
 #endif

@@ -10,6 +10,7 @@
 
 #define MISSED_MOST  ((size_t)10000) /* told of one by one */
 #define MISSED_SHOWN ((size_t)3)     /* of more in a row a table names the first and the last */
+#define GRACE_US     INT64_C(300000000) /* a slot is missed when it is that old and has no record, as on the page */
 
 /* A line of the answer: a run, or slots in a row that the schedule names and nobody ran. */
 struct line {
@@ -25,6 +26,7 @@ struct shown {
     size_t count;
     size_t missed;
     bool missed_more; /* there are more of them than were counted */
+    size_t since;     /* due behind the newest, and not run */
 };
 
 /* ---- slots that nobody ran ---- */
@@ -57,6 +59,20 @@ static void look_between(struct shown *s, const struct clock *k, int64_t from_us
     if (count) add_missed(s, slots, count);
 }
 
+static int64_t ran_us(const struct lp_past_run *r)
+{
+    return r->finished_us ? r->finished_us : r->started_us;
+}
+
+/* Behind the newest nothing is missed of a pipeline that was run for the past, by hand or from recorded replies. */
+static void look_behind(struct shown *s, const struct clock *k)
+{
+    const struct lp_past_run *newest = &s->past.list[s->past.count - 1];
+    int64_t at = newest->slot_us, until_us = lp_clock_now_us() - GRACE_US;
+    if (!ran_us(newest) || ran_us(newest) - newest->slot_us > LP_DAY_US) return;
+    while (s->since < MISSED_MOST && lp_expression_next(&k->expression, &k->zone, at, &at) && at < until_us) s->since++;
+}
+
 static enum lp_code make_lines(struct shown *s, struct lp_err *err)
 {
     const struct lp_schedule *schedule = &s->pipeline->schedule;
@@ -73,6 +89,7 @@ static enum lp_code make_lines(struct shown *s, struct lp_err *err)
         s->lines[s->count++] = (struct line){run, run->slot_us, run->slot_us, 0};
         if (known && i) look_between(s, &k, p->list[i - 1].slot_us, run->slot_us, slots);
     }
+    if (known && s->past.count) look_behind(s, &k);
     lp_zone_release(&k.zone);
     free(slots);
     return slots && s->lines ? LP_OK : lp_nomem(err);
@@ -114,17 +131,13 @@ static void put_not_ok(const struct shown *s, enum lp_past_status status, struct
     put_slot(out, last->slot_us);
 }
 
-static int64_t ran_us(const struct lp_past_run *r)
-{
-    return r->finished_us ? r->finished_us : r->started_us;
-}
-
 static void put_count_missed(const struct shown *s, struct lp_buf *out)
 {
     char count[LP_NUMBER_TEXT_BYTES];
     lp_count_format(s->missed, count);
-    if (!s->missed) return;
-    lp_buf_printf(out, "%s%s%s missed", out->len ? "; " : "", s->missed_more ? "more than " : "", count);
+    if (s->missed) lp_buf_printf(out, "%s%s%s missed", out->len ? "; " : "", s->missed_more ? "more than " : "", count);
+    lp_count_format(s->since, count);
+    if (s->since) lp_buf_printf(out, "%s%s%s missed since then", out->len ? "; " : "", s->since == MISSED_MOST ? "more than " : "", count);
 }
 
 static void put_first_line(const struct shown *s, int64_t now, struct lp_buf *out)
@@ -151,7 +164,8 @@ static void put_first_line(const struct shown *s, int64_t now, struct lp_buf *ou
     put_not_ok(s, LP_PAST_UNREADABLE, &notes);
     put_count_missed(s, &notes);
     bool fits = strlen(s->pipeline->name) + head.len + notes.len + 8 <= style->columns || !style->terminal;
-    lp_buf_printf(out, "%s%s%s %s%s%s: %s%s", colour_of(style, newest->status), mark_of(style, newest->status), style->plain,
+    enum lp_past_status shown = newest->status == LP_PAST_OK && s->since ? LP_PAST_PARTIAL : newest->status;
+    lp_buf_printf(out, "%s%s%s %s%s%s: %s%s", colour_of(style, shown), mark_of(style, shown), style->plain,
                   style->bold, s->pipeline->name, style->plain, lp_buf_text(&head), !notes.len ? "" : fits ? "; " : "\n  ");
     lp_text_cut(out, lp_buf_text(&notes), notes.len, fits ? notes.len : style->columns - 2);
     lp_buf_puts(out, "\n\n");

@@ -47,7 +47,8 @@ const struct lp_command lp_commands[] = {
      LP_CMD_BACKFILL, 1, 1, lp_cmd_backfill},
     {"runs", "FILE", "show how the runs of a pipeline went",
      "Lists what the records in the lake say of a pipeline's slots, the newest first: how each ended, when it ran and how long it "
-     "took, rows and failures. Slots between them that the schedule names and that have no record are listed as missed.",
+     "took, rows and failures. Slots between them that the schedule names and that have no record are listed as "
+     "missed; the first line tells how many are missed since the last run, where that was on time.",
      LP_CMD_RUNS, 1, 1, lp_cmd_runs},
     {"serve", "FILE…|FOLDER…", "run pipelines at their slots, unattended, and show them on a page",
      "Runs each pipeline when its schedule says so, in a process of its own, until it is stopped. Folders are those of pipeline files "

@@ -260,6 +260,7 @@ enum lp_code lp_page_put_run(const struct lp_page_request *q, struct lp_buf *out
     put_record_key(q, p, &key);
     LP_TRY(lp_buf_code(&key, "the record's name", err));
     enum lp_code code = lp_record_load(store, lp_buf_text(&key), &arena, &record, err);
+    if (code == LP_DATA) return lp_wrap(err, code, "The record %s cannot be read", lp_buf_text(&key));
     if (code) return code == LP_NOTFOUND ? not_there(q, "record", err) : code;
     put_title(q, ", ", out);
     put_status(record, out);

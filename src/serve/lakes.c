@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/text.h"
 #include "serve/service.h"
 
 #include <stdlib.h>
@@ -14,9 +15,8 @@ static uint64_t group_of(const struct lp_service *v, const char *lake)
     uint64_t sum = 0;
     for (size_t i = 0; i < v->roster.count; i++) {
         const struct lp_served *s = v->roster.list[i];
-        uint64_t h = UINT64_C(0xCBF29CE484222325);
         if (!s->name || s->gone || strcmp(s->lake, lake) != 0) continue;
-        for (const char *at = s->name; *at; at++) h = (h ^ (unsigned char)*at) * UINT64_C(0x100000001B3);
+        uint64_t h = lp_text_hash(s->name);
         sum += h * h; /* in whatever order they are named */
     }
     return sum;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/secret.h"
+#include "base/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -86,17 +87,9 @@ void lp_roster_forget_gone(struct lp_roster *r)
     r->count = kept;
 }
 
-/* FNV-1a. Of a name it is the seed of its jitter, and what is compared first. */
-uint64_t lp_served_hash(const char *name)
-{
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
-    for (; *name; name++) h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001B3);
-    return h;
-}
-
 struct lp_served *lp_roster_find(const struct lp_roster *r, const char *name)
 {
-    uint64_t hash = lp_served_hash(name);
+    uint64_t hash = lp_text_hash(name);
     for (size_t i = 0; i < r->count; i++)
         if (r->list[i]->name_hash == hash && r->list[i]->name && !strcmp(r->list[i]->name, name)) return r->list[i];
     return NULL;

@@ -1,5 +1,7 @@
 #include "serve/roster_parts.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,7 +104,7 @@ static enum lp_code take_schedule(struct lp_served *s, struct lp_served_news *n,
         s->fires = s->told_unscheduled = false;
         lp_agenda_stop(&s->agenda);
     } else if (first) {
-        lp_agenda_init(&s->agenda, &s->rules, &s->expression, s->zone, lp_served_hash(n->name), now_us);
+        lp_agenda_init(&s->agenda, &s->rules, &s->expression, s->zone, lp_text_hash(n->name), now_us);
     } else if (!same) {
         lp_agenda_begin_at(&s->agenda, now_us);
     }
@@ -117,13 +119,13 @@ static enum lp_code take_news(struct lp_roster *r, struct lp_served *s, int64_t 
     if (other_name || other_lake) lp_served_forget_past(s, now_us);
     if (other_name && s->scheduled) {
         lp_agenda_restart(&s->agenda, now_us);
-        s->agenda.seed = lp_served_hash(n->name);
+        s->agenda.seed = lp_text_hash(n->name);
     }
     free(s->name);
     free(s->lake);
     free(s->words);
     lp_buf_release(&s->text);
-    s->name_hash = lp_served_hash(n->name);
+    s->name_hash = lp_text_hash(n->name);
     s->name = n->name, n->name = NULL;
     s->lake = n->lake, n->lake = NULL;
     s->words = n->words, n->words = NULL;

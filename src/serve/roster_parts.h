@@ -29,8 +29,6 @@ void lp_roster_fault(struct lp_roster *r, struct lp_served *s, const char *what)
 void lp_served_drop_news(struct lp_served *s);
 /* Another name, another lake: what was known of runs is not about it. */
 void lp_served_forget_past(struct lp_served *s, int64_t now_us);
-/* Of a name; also the seed of its jitter. */
-uint64_t lp_served_hash(const char *name);
 void lp_served_free(struct lp_served *s);
 
 #endif

@@ -289,6 +289,14 @@ def test_a_record_is_shown_for_people_and_as_it_is(pages, past, program):
     assert json.loads(raw.text) == program.record(slot=name)
 
 
+def test_a_record_that_cannot_be_read_is_told_by_its_name(pages, past, program):
+    name = name_of(slot_of(5))
+    pages.show({"pipelines": [pipeline("weather", path=past)]})
+    (program.lake / "_runs" / "weather" / f"{name}.json").write_text("nul")
+    text = words_of(check_page(pages.get(f"/pipelines/weather/runs/{name}"), 500))
+    assert f"The record _runs/weather/{name}.json cannot be read: it is not JSON" in text
+
+
 def test_quarantined_rows_are_shown_with_their_reasons(pages, past):
     pages.show({"pipelines": [pipeline("weather", path=past)]})
     text = words_of(check_page(pages.get(f"/pipelines/weather/quarantine/{name_of(slot_of(2))}")))

@@ -1,9 +1,11 @@
 """The history of a pipeline, as its records tell it: `runs`."""
 
+import datetime
 import fcntl
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import termios
@@ -122,6 +124,23 @@ def test_slots_that_were_due_and_have_no_record_are_missed(program, server):
     missed = next(it for it in entries if it["status"] == "missed")
     assert list(missed) == list(entries[0]) and {missed[key] for key in missed if key not in ("slot", "status")} == {None}
     assert [it["status"] for it in told(program, file, "--failed")] == []
+
+
+def test_slots_that_were_due_since_the_last_run_are_told_first(program, server):
+    file = program.pipeline(server.url(), schedule={"expression": "rate(1 hour)"})
+    hours = [datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0) - datetime.timedelta(hours=n)
+             for n in range(6)]
+
+    def say(hour, late):
+        return made("ok", finished_at=(hour + late).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    name = hours[4].strftime("%Y%m%dT%H0000Z.json")
+    put(program, name, say(hours[4], datetime.timedelta(seconds=2)))
+    first, _ = table(program, file)  # the newest is due since less than five minutes, or more
+    assert first.startswith("! weather: 1 of 1 run ok") and re.search("; [34] missed since then$", first)
+    assert len(told(program, file)) == 1
+    put(program, name, say(hours[4], datetime.timedelta(days=2)))  # filled in later: nobody runs it on time
+    first, _ = table(program, file)
+    assert first.startswith("✓ weather: 1 of 1 run ok") and "missed" not in first
 
 
 def test_years_of_missed_minutes_are_counted_up_to_a_limit(program, server):
