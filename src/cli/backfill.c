@@ -175,6 +175,12 @@ static void wait_for_ends(struct lp_backfill *b)
         if (polls[i].fd >= 0 && polls[i].revents) take(b, &b->runs[i]);
 }
 
+static int by_slot(const void *left, const void *right)
+{
+    const struct lp_backfill_trouble *a = left, *b = right;
+    return a->slot_us < b->slot_us ? -1 : a->slot_us > b->slot_us;
+}
+
 enum lp_code lp_backfill_work(struct lp_backfill *b, struct lp_err *err)
 {
     enum lp_code code = LP_OK;
@@ -191,6 +197,7 @@ enum lp_code lp_backfill_work(struct lp_backfill *b, struct lp_err *err)
         lp_errands_reap(&b->errands);
         show(b);
     }
+    if (b->trouble_count) qsort(b->troubles, b->trouble_count, sizeof *b->troubles, by_slot);
     return code;
 }
 

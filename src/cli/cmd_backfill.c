@@ -95,20 +95,28 @@ static void put_table(const struct lp_style *s, const struct lp_backfill *b, str
     if (t.lines) lp_grid_put(s, columns, CELLS, t.cells, t.lines, out);
 }
 
+/* A line of the answer, no longer than the terminal. */
+static void put_trouble(const struct lp_style *s, const struct lp_backfill_trouble *t, struct lp_buf *out)
+{
+    bool failed = t->status == LP_RUN_FAILED;
+    LP_AUTO(lp_buf) text = {0};
+    put_slot(t->slot_us, &text);
+    lp_buf_printf(&text, "  %s", failed ? "" : "partial: ");
+    lp_text_put_visible(&text, t->why, strlen(t->why));
+    lp_buf_printf(out, "  %s%s%s ", failed ? s->red : s->yellow, failed ? s->bad : s->warn, s->plain);
+    size_t before = 3 + lp_text_columns(failed ? s->bad : s->warn, strlen(failed ? s->bad : s->warn));
+    if (s->terminal && s->columns > before) lp_text_cut(out, lp_buf_text(&text), text.len, s->columns - before);
+    else lp_buf_put(out, lp_buf_text(&text), text.len);
+    lp_buf_putc(out, '\n');
+    if (text.failed) out->failed = text.failed;
+}
+
 static void put_troubles(const struct lp_style *s, const struct lp_backfill *b, struct lp_buf *out)
 {
     uint64_t all = b->count[LP_RUN_FAILED] + b->count[LP_RUN_PARTIAL];
     char number[LP_NUMBER_TEXT_BYTES];
     size_t shown = b->trouble_count < SHOWN_TROUBLES ? b->trouble_count : SHOWN_TROUBLES;
-    for (size_t i = 0; i < shown; i++) {
-        const struct lp_backfill_trouble *t = &b->troubles[i];
-        bool failed = t->status == LP_RUN_FAILED;
-        lp_buf_printf(out, "  %s%s%s ", failed ? s->red : s->yellow, failed ? s->bad : s->warn, s->plain);
-        put_slot(t->slot_us, out);
-        lp_buf_printf(out, "  %s", failed ? "" : "partial: ");
-        lp_text_put_visible(out, t->why, strlen(t->why));
-        lp_buf_putc(out, '\n');
-    }
+    for (size_t i = 0; i < shown; i++) put_trouble(s, &b->troubles[i], out);
     lp_count_format(all - shown, number);
     if (all > shown)
         lp_buf_printf(out, "  %s and %s more; lambda-pipeline runs %s --failed lists them\n", s->more, number, b->pipeline->path);

@@ -10,6 +10,7 @@
 
 #define MISSED_MOST  ((size_t)10000) /* told of one by one */
 #define MISSED_SHOWN ((size_t)3)     /* of more in a row a table names the first and the last */
+#define NARROW       ((size_t)56)    /* columns of a terminal that has no room for reasons */
 #define GRACE_US     INT64_C(300000000) /* a slot is missed when it is that old and has no record, as on the page */
 
 /* A line of the answer: a run, or slots in a row that the schedule names and nobody ran. */
@@ -228,6 +229,7 @@ static void put_missed_cell(const struct shown *s, const struct line *l, int col
 static bool says_something(const struct shown *s, int column)
 {
     if (column < QUARANTINED) return true;
+    if (column == FAILURE && s->c->out.terminal && s->c->out.columns < NARROW) return false; /* how it ended comes first */
     for (size_t i = 0; i < s->count; i++) {
         const struct lp_past_run *r = s->lines[i].run;
         if (r ? (column == QUARANTINED ? r->rows_quarantined > 0

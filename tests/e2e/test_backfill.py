@@ -8,6 +8,7 @@ import random
 import resource
 import signal
 import subprocess
+import termios
 import threading
 import time
 from pathlib import Path
@@ -180,6 +181,23 @@ def test_a_slot_that_fails_is_told_with_its_reason_and_run_again_by_the_next_cal
     server.script("/days/2026-10-05", behaviours.ok())
     assert program.call("backfill", file, *RANGE, "--quiet").status == OK
     assert asked_days(server) == {"2026-10-03": 2, "2026-10-05": 2}
+
+
+def test_what_went_wrong_is_told_in_the_order_of_slots_and_fits_the_terminal(program, server):
+    file = archive(program, server)
+    server.script("/days/2026-10-03", behaviours.Reply(status=404, body=b"no", delay=0.3))
+    server.script("/days/2026-10-04", behaviours.status(404, "a long story " * 30))
+    few = ("--from", "2026-10-01", "--to", "2026-10-05", "--at-once", "4")
+    assert [it["slot"][:10] for it in program.call("backfill", file, *few, "--json").json()["troubles"]] == ["2026-10-03", "2026-10-04"]
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (40, 60))
+    done = subprocess.run([program.path, "backfill", file, *few], stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.DEVNULL,
+                          env=program.environment({"TERM": "xterm", "NO_COLOR": "1"}), cwd=program.folder, timeout=60)
+    os.close(slave)
+    lines = os.read(master, 65536).decode().splitlines()
+    os.close(master)
+    line = next(it for it in lines if "2026-10-04" in it)
+    assert done.returncode == PARTIAL and len(line) == 60 and line.endswith("…") and max(map(len, lines)) <= 60, lines
 
 
 def test_when_no_slot_works_it_says_so(program, server):

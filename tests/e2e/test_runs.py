@@ -225,6 +225,12 @@ def test_a_table_fits_the_terminal_and_colours_say_what_words_say_too(program, f
     assert "a long story " * 19 in plain and "\x1b" not in plain
 
 
+def test_a_narrow_terminal_shows_how_runs_ended_before_why(program, file):
+    put(program, "20121001T110000Z.json", made("failed", "a long story " * 20))
+    said = on_a_terminal(program, 40, "runs", str(file))
+    assert "failed" in said.split("slot", 1)[1] and "a long story" not in said
+
+
 def test_ascii_does_where_the_locale_has_no_more(program, file):
     put(program, "20121001T100000Z.json", made("ok"))
     put(program, "20121001T110000Z.json", made("failed", "no"))
