@@ -42,10 +42,10 @@ static enum lp_code run_in_shards(const struct lp_again *a, uint64_t shards, str
     LP_AUTO(lp_buf) slot = {0};
     put_slot(a, &slot);
     return lp_fail(err, LP_USAGE,
-                   "slot %s of %s was run in %llu shards; retry those that failed, each with --shard I/%llu, and make the "
-                   "record of the whole again: lambda-pipeline merge --slot %s --shards %llu",
-                   lp_buf_text(&slot), a->pipeline->name, (unsigned long long)shards, (unsigned long long)shards,
-                   lp_buf_text(&slot), (unsigned long long)shards);
+                   "it was run in %llu shards; retry those that failed, each with --shard I/%llu, and make the record of the whole "
+                   "again: lambda-pipeline merge %s --slot %s --shards %llu",
+                   (unsigned long long)shards, (unsigned long long)shards, a->pipeline->path, lp_buf_text(&slot),
+                   (unsigned long long)shards);
 }
 
 static enum lp_code no_record(const struct lp_again *a, struct lp_err *err)
@@ -57,9 +57,12 @@ static enum lp_code no_record(const struct lp_again *a, struct lp_err *err)
     if (!a->layout->shards) LP_TRY(lp_past_read(a->store, a->pipeline->name, &wanted, &past, err));
     if (past.count && past.list[0].shards) return run_in_shards(a, past.list[0].shards, err);
     put_slot(a, &slot);
+    if (a->layout->shards)
+        lp_buf_printf(&slot, " --shard %llu/%llu", (unsigned long long)a->layout->shard + 1, (unsigned long long)a->layout->shards);
+    LP_TRY(lp_buf_code(&slot, "a slot", err));
     return lp_fail(err, LP_NOTFOUND,
-                   "slot %s of %s has no record, so there is nothing to retry; run it: lambda-pipeline run %s --slot %s",
-                   lp_buf_text(&slot), a->pipeline->name, a->pipeline->path, lp_buf_text(&slot));
+                   "it has no record in this lake, so there is nothing to retry; run it: lambda-pipeline run %s --slot %s",
+                   a->pipeline->path, lp_buf_text(&slot));
 }
 
 static enum lp_code take_failures(struct lp_again *a, struct lp_err *err)

@@ -169,6 +169,7 @@ def test_a_slot_without_a_record_is_an_error_that_says_run(program):
     result = retry(program, file)
     assert result.status == FAILED and f"lambda-pipeline run {file} --slot {SLOT}" in result.stderr and result.stdout == ""
     assert not program.has_record()
+    assert retry(program, file, "--shard", "2/3").stderr.endswith(f"lambda-pipeline run {file} --slot {SLOT} --shard 2/3\n")
     result = program.call("retry", file)
     assert result.status == USAGE and "--slot" in result.stderr
 
