@@ -116,6 +116,13 @@ static void put_slot(struct lp_buf *out, int64_t us)
     lp_buf_put(out, text, lp_time_format(us, seconds ? "%Y-%m-%d %H:%M:%SZ" : "%Y-%m-%d %H:%MZ", text, sizeof text));
 }
 
+static void put_number(struct lp_buf *out, uint64_t n)
+{
+    char text[LP_NUMBER_TEXT_BYTES];
+    lp_count_format(n, text);
+    lp_buf_puts(out, text);
+}
+
 static void put_not_ok(const struct shown *s, enum lp_past_status status, struct lp_buf *out)
 {
     const struct lp_past_run *last = NULL;
@@ -127,8 +134,10 @@ static void put_not_ok(const struct shown *s, enum lp_past_status status, struct
     }
     if (!count) return;
     if (out->len) lp_buf_puts(out, "; ");
-    if (count > 1) lp_buf_printf(out, "%zu %s, the last ", count, lp_past_status_name(status));
-    else lp_buf_printf(out, "%s ", lp_past_status_name(status));
+    if (count > 1) {
+        put_number(out, count);
+        lp_buf_printf(out, " %s, the last ", lp_past_status_name(status));
+    } else lp_buf_printf(out, "%s ", lp_past_status_name(status));
     put_slot(out, last->slot_us);
 }
 
@@ -152,7 +161,8 @@ static void put_first_line(const struct shown *s, int64_t now, struct lp_buf *ou
         lp_put_count(&head, s->past.count, "run", "runs");
         lp_buf_puts(&head, " not ok");
     } else {
-        lp_buf_printf(&head, "%zu of ", ok);
+        put_number(&head, ok);
+        lp_buf_puts(&head, " of ");
         lp_put_count(&head, s->past.count, "run", "runs");
         lp_buf_puts(&head, " ok");
     }
@@ -174,13 +184,6 @@ static void put_first_line(const struct shown *s, int64_t now, struct lp_buf *ou
 }
 
 enum { SLOT, STATUS, RAN, TOOK, ROWS, QUARANTINED, FAILED, RETRIES, FAILURE, COLUMNS };
-
-static void put_number(struct lp_buf *out, uint64_t n)
-{
-    char text[LP_NUMBER_TEXT_BYTES];
-    lp_count_format(n, text);
-    lp_buf_puts(out, text);
-}
 
 static void put_run_cell(const struct shown *s, const struct lp_past_run *r, int column, int64_t now, struct lp_buf *out)
 {

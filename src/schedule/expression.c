@@ -101,8 +101,8 @@ static enum lp_code take_item(struct reading *r, const struct range *f, uint64_t
         if (!ranged && e->kind == LP_EXPRESSION_UNIX)
             return FAULT(r, start, r->at, "%s: in cron a step wants a range before it, like */%d", f->name, step);
         if (!ranged) to = f->most;
-        if (from > to) e->odd = "a step in a range that runs past the end is read differently by others; write two ranges";
-        else if (named) e->odd = "a step behind names is passed over by others; write numbers";
+        if (from > to) e->odd = "other schedulers read a step in a range that runs past the end differently; write two ranges";
+        else if (named) e->odd = "other schedulers pass over a step behind names; write numbers";
         else if (f == &weekday_range) e->odd = "EventBridge's table has no step for the day of week; name the days";
     }
     int span = to >= from ? to - from : to - from + count;

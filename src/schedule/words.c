@@ -69,6 +69,10 @@ static void put_times(const struct lp_expression *e, struct lp_buf *out)
         put_clock_times(e, out);
         return;
     }
+    if (every_hour && e->minutes == 1) {
+        lp_buf_puts(out, "every hour on the hour");
+        return;
+    }
     if (count_of(e->minutes) == 60) {
         lp_buf_puts(out, "every minute");
     } else if (minute_step > 1) {
@@ -168,7 +172,7 @@ void lp_expression_put_words(const struct lp_expression *e, const char *zone, st
     bool often = count_of(e->hours) * count_of(e->minutes) > NAMED_TIMES;
     put_days(e, often, out);
     put_times(e, out);
-    lp_buf_printf(out, " %s", zone);
+    lp_buf_printf(out, often ? ", %s" : " %s", zone);
     if (count_of(e->months) < 12) {
         lp_buf_puts(out, ", in ");
         put_set(e->months, 1, months, out);

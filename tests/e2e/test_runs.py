@@ -148,8 +148,15 @@ def test_years_of_missed_minutes_are_counted_up_to_a_limit(program, server):
     put(program, "19800101T000000Z.json", made("ok"))
     put(program, "20121001T180000Z.json", made("ok"))
     first, lines = table(program, file)
-    assert first.endswith("; more than 10,000 missed") and len(lines) < 10
+    assert first.endswith("; more than 10,000 missed") and len(lines) < 10 and "2 of 2 runs ok" in first
     assert len(told(program, file)) == 10002
+
+
+def test_thousands_of_runs_are_counted_as_people_write_numbers(program, file):
+    for n in range(1200):
+        put(program, f"201210{1 + n // 60 % 20:02d}T{n // 1200:02d}{n % 60:02d}00Z.json", made("ok" if n < 100 else "failed", "no"))
+    first, _ = table(program, file, "--last", "2000")
+    assert "100 of 1,200 runs ok" in first and "1,100 failed, the last" in first
 
 
 def test_a_daily_pipeline_in_a_zone_misses_what_its_clock_says(program, server):

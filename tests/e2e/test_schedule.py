@@ -203,7 +203,8 @@ def test_the_list_is_for_people(run):
 
 
 @pytest.mark.parametrize("expression, words", [
-    ("cron(0/15 * * * ? *)", "every 15 minutes UTC"), ("cron(0 18 ? * MON-FRI *)", "on Monday to Friday at 18:00 UTC"),
+    ("cron(0/15 * * * ? *)", "every 15 minutes, UTC"), ("cron(0 * * * ? *)", "every hour on the hour, UTC"),
+    ("cron(0/30 9-17 ? * MON-FRI *)", "on Monday to Friday every 30 minutes of the hours 9 to 17, UTC"), ("cron(0 18 ? * MON-FRI *)", "on Monday to Friday at 18:00 UTC"),
     ("cron(0 6,18 L * ? *)", "on the last day of the month at 06:00 and 18:00 UTC"), ("cron(5 0 ? 1,3 2#1 2026)",
      "on the first Monday of the month at 00:05 UTC, in January and March, in 2026"), ("rate(1 day)", "every day, counted from 1970-01-01 00:00 UTC")])
 def test_it_is_said_in_words(run, expression, words):
