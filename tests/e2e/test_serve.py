@@ -243,6 +243,27 @@ def test_a_service_that_is_stopped_by_a_signal_is_taken_over_from_and_steps_back
     assert len(done) == len(set(done)) == len(records(program))
 
 
+def test_a_service_that_is_frozen_with_all_its_children_is_taken_over_from_when_its_lease_ends(program, server, serve):
+    program.pipeline(server.url(), schedule=every_minute())
+    first = serve(speed=10)
+    first.wait_for("this service fires")
+    second = serve(begin=first.now(), speed=10)
+    second.wait_for("standing by")
+    children = [int(pid) for pid in subprocess.run(["pgrep", "-P", str(first.running.pid)], capture_output=True, text=True).stdout.split()]
+    assert children
+    for pid in [first.running.pid, *children]:
+        os.kill(pid, signal.SIGSTOP)
+    second.wait_for("this service fires")
+    second.wait_for(r"✓ weather, slot", count=2)
+    for pid in [first.running.pid, *children]:
+        os.kill(pid, signal.SIGCONT)
+    first.wait_for("standing by")
+    first.stop()
+    second.stop()
+    done = re.findall(r"✓ weather, slot (\S+):", first.log + second.log)
+    assert len(done) == len(set(done)) == len(records(program))
+
+
 def test_services_for_different_pipelines_do_not_wait_for_each_other(program, server, serve):
     for name in ("one", "two"):
         program.pipeline(server.url(), name=name, schedule=every_minute())
