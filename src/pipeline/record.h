@@ -52,6 +52,7 @@ struct lp_record {
     struct lp_record_failure *failures;
     size_t failure_count;
     char *record_url;          /* not written; NULL when there is none */
+    bool was_written;          /* not written: the slot had been run already, and was left alone (unless_done) */
     struct lp_telling telling; /* who was told of it, and how that went */
 };
 

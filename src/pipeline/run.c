@@ -367,7 +367,8 @@ enum lp_code lp_run(struct lp_pipeline *p, const struct lp_run_options *o, struc
     if (!err) err = &local;
     enum lp_code code = take_slot(&w, err);
     if (!code && !is_share(&w)) code = lp_record_read_shares(w.store, &w.layout, &w.earlier, err);
-    if (!code && o->unless_done && w.earlier.written)
+    rec->was_written = !code && o->unless_done && w.earlier.written;
+    if (rec->was_written)
         code = lp_fail(err, LP_LOCKED, "slot %s of %s was written already", w.slot_text, p->name);
     if (!code) code = conclude(&w, flow(&w, err), err);
     else code = tell_without_record(&w, code, err);

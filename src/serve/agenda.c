@@ -270,6 +270,12 @@ enum lp_code lp_agenda_done(struct lp_agenda *a, const struct lp_fire *f, enum l
     *again = false;
     a->at_work--;
     a->on_time_at_work -= !f->caught_up;
+    if (outcome == LP_FIRE_BUSY) {
+        retry.not_before_us = now_us + LP_BUSY_US;
+        retry.waits++;
+        LP_TRY(add_waiting(a, &retry, err));
+        *again = true;
+    }
     if (outcome != LP_FIRE_FAILED || f->tries >= (unsigned)a->rules->retries) return LP_OK;
     retry.not_before_us = now_us + lp_agenda_retry_us(a, ++retry.tries);
     /* Before the next slot, or not at all. */

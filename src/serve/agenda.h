@@ -16,6 +16,7 @@
 #include "schedule/schedule.h"
 
 #define LP_LATE_US        INT64_C(120000000)
+#define LP_BUSY_US        INT64_C(10000000) /* a slot that another process runs is looked at again */
 #define LP_AGENDA_WAITING 1000 /* slots that wait at most, per pipeline: the oldest is left out */
 
 enum lp_left_out { LP_LEFT_OUT_BY_OVERLAP, LP_LEFT_OUT_BY_CATCH_UP, LP_LEFT_OUT_BY_NUMBER };
@@ -24,13 +25,15 @@ enum lp_fire_outcome {
     LP_FIRE_DONE,      /* ran, and all or some was written */
     LP_FIRE_FAILED,    /* worth another try */
     LP_FIRE_REFUSED,   /* failed, and would fail again: the file, the keys */
-    LP_FIRE_ELSEWHERE, /* the slot has its record, or another process runs it */
+    LP_FIRE_ELSEWHERE, /* the slot has its record already */
+    LP_FIRE_BUSY,      /* another process runs it at this moment: whether that leaves a record is to be seen */
 };
 
 struct lp_fire {
     int64_t slot_us;
     int64_t not_before_us;
     unsigned tries;  /* that came before this one */
+    unsigned waits;  /* how often another process was found at it */
     bool caught_up;  /* it was missed in its time */
 };
 

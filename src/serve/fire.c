@@ -24,6 +24,7 @@ struct firing {
 static void fill(const struct lp_record *rec, enum lp_code code, const struct lp_err *why, struct lp_fire_report *r)
 {
     *r = (struct lp_fire_report){.code = code, .status = code ? LP_RUN_FAILED : rec->status, .duration_ms = rec->duration_ms};
+    r->was_written = rec->was_written;
     r->rows = rec->rows.written;
     r->quarantined = rec->rows.quarantined;
     r->failed = rec->requests.failed;
@@ -104,7 +105,7 @@ int64_t lp_firing_until_us(const struct lp_firing *f)
 static enum lp_fire_outcome judge(const struct lp_fire_report *r)
 {
     if (!r->code) return LP_FIRE_DONE;
-    if (r->code == LP_LOCKED) return LP_FIRE_ELSEWHERE;
+    if (r->code == LP_LOCKED) return r->was_written ? LP_FIRE_ELSEWHERE : LP_FIRE_BUSY;
     return r->code == LP_CONFIG || r->code == LP_USAGE ? LP_FIRE_REFUSED : LP_FIRE_FAILED;
 }
 

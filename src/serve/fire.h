@@ -20,6 +20,7 @@
 struct lp_fire_report {
     uint32_t code; /* of the run */
     uint32_t status; /* of enum lp_run_status */
+    uint32_t was_written; /* before; it was left alone */
     int64_t duration_ms;
     uint64_t rows, quarantined, failed, retries;
     char error[600]; /* the first failure; "" when there is none */

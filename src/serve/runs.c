@@ -104,7 +104,8 @@ static void tell_end(struct lp_service *v, const struct lp_firing *f, const stru
     char took[LP_TIME_TEXT_BYTES];
     enum lp_serve_level level = LP_SERVE_INFO;
     lp_duration_format(r->duration_ms, took);
-    if (outcome == LP_FIRE_ELSEWHERE) {
+    if (outcome == LP_FIRE_BUSY && f->fire.waits) return; /* it has been said */
+    if (outcome == LP_FIRE_ELSEWHERE || outcome == LP_FIRE_BUSY) {
         lp_buf_printf(&text, "left to another: %s", r->error);
     } else if (outcome == LP_FIRE_DONE) {
         level = LP_SERVE_GOOD;
@@ -145,7 +146,7 @@ static void end(struct lp_service *v, struct lp_firing *f, const struct lp_fire_
     bool stopped = v->stopping && f->asked && r->code == LP_CANCELLED;
     bool is_final = stopped || !s->scheduled; /* its schedule may have been taken away meanwhile */
     if (lp_agenda_done(&s->agenda, &f->fire, is_final ? LP_FIRE_REFUSED : outcome, v->now_us, &again, &err)) again = false;
-    if (outcome != LP_FIRE_ELSEWHERE && !stopped) lp_service_show_run(s, f, r);
+    if (outcome != LP_FIRE_ELSEWHERE && outcome != LP_FIRE_BUSY && !stopped) lp_service_show_run(s, f, r);
     if (stopped)
         lp_service_say(v, LP_SERVE_WARN, s, f->fire.slot_us, "stopped with the service%s",
                        s->rules.retries ? "; the next start takes it up" : "");

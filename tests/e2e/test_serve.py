@@ -284,6 +284,24 @@ def test_a_slot_that_was_run_by_hand_is_not_run_again(program, server, serve):
     assert len(server.requests) == asked
 
 
+def test_a_slot_whose_other_runner_dies_is_run_all_the_same(program, server, serve):
+    path = program.pipeline(server.url(), schedule={"expression": "cron(0 * * * ? *)"},
+                            source={"limit": {"total": "600s"}, "retry": {"deadline": "900s"}})
+    for city in CITIES:
+        server.script(city, behaviours.stall_before_header(), behaviours.ok())
+    by_hand = program.start("run", path, "--slot", SLOT)
+    until = time.monotonic() + 10
+    while len(server.requests) < 5:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    it = serve()
+    it.wait_for(r"weather, slot 2012-10-01T18:00:00Z: left to another: .*is being run already")
+    by_hand.kill()
+    it.wait_for(r"✓ weather, slot 2012-10-01T18:00:00Z: 5 rows")
+    it.stop()
+    assert it.log.count("left to another") == 1
+
+
 def test_a_clock_that_is_set_back_and_forth_makes_no_slot_run_twice_or_not_at_all(program, server, serve):
     program.pipeline(server.url(), schedule={"expression": "cron(0/10 * * * ? *)", "catch_up": "all", "catch_up_limit": 100})
     it = serve()

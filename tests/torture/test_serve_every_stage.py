@@ -1,6 +1,7 @@
 """serve is killed at each of its own system calls around a fire in turn, from its first look at the lake until the run has ended
 and been told. Its children end with it, wherever they are. The next service finds nothing doubled, and leaves nothing undone."""
 
+import contextlib
 import json
 import os
 import re
@@ -70,7 +71,8 @@ class Ground:
         if service.poll() is None:
             pids = subprocess.run(["pgrep", "-P", str(service.pid)], capture_output=True, text=True).stdout.split()
             for pid in pids:  # strace does not pass it on
-                os.kill(int(pid), signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGTERM)
         return service.wait(20)
 
 

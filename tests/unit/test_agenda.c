@@ -406,6 +406,34 @@ static void a_failed_slot_is_tried_again_before_the_next_and_not_after_it(void *
     world_release(&w);
 }
 
+static void a_slot_that_another_process_runs_is_looked_at_again_until_it_is_done(void **state)
+{
+    struct world w;
+    struct lp_fire f;
+    bool again;
+    (void)state;
+    world_init(&w, "cron(0 0 * * ? *)", "UTC", LP_OVERLAP_SKIP, LP_CATCH_UP_NONE, 5);
+    w.rules.retries = 0;
+    lp_agenda_init(&w.agenda, &w.rules, &w.expression, &w.zone, 1, BEGIN - 1);
+    assert_int_equal(lp_agenda_look(&w.agenda, BEGIN, &err), LP_OK);
+    int64_t t = BEGIN;
+    for (unsigned i = 0; i < 5; i++, t += LP_BUSY_US) {
+        assert_int_equal(lp_agenda_wake(&w.agenda, t), t);
+        assert_true(lp_agenda_take(&w.agenda, t, &f));
+        assert_int_equal(f.slot_us, BEGIN);
+        assert_int_equal(f.waits, i);
+        assert_int_equal(f.tries, 0);
+        assert_int_equal(lp_agenda_done(&w.agenda, &f, LP_FIRE_BUSY, t, &again, &err), LP_OK);
+        assert_true(again);
+        assert_false(lp_agenda_take(&w.agenda, t + LP_BUSY_US - 1, &f));
+    }
+    assert_true(lp_agenda_take(&w.agenda, t, &f));
+    assert_int_equal(lp_agenda_done(&w.agenda, &f, LP_FIRE_ELSEWHERE, t, &again, &err), LP_OK);
+    assert_false(again);
+    assert_int_equal(lp_agenda_wake(&w.agenda, t), BEGIN + LP_DAY_US);
+    world_release(&w);
+}
+
 static void what_would_fail_again_is_not_tried_again(void **state)
 {
     struct world w;
@@ -488,6 +516,7 @@ int main(void)
         cmocka_unit_test(who_takes_over_runs_what_fell_due_since_it_stood_by),
         cmocka_unit_test(runs_that_meet_are_left_out_queued_or_run_side_by_side),
         cmocka_unit_test(a_failed_slot_is_tried_again_before_the_next_and_not_after_it),
+        cmocka_unit_test(a_slot_that_another_process_runs_is_looked_at_again_until_it_is_done),
         cmocka_unit_test(what_would_fail_again_is_not_tried_again),
         cmocka_unit_test(jitter_spreads_pipelines_and_is_the_same_each_time),
         cmocka_unit_test(the_last_slots_before_an_instant_are_found_however_far_back),
