@@ -80,7 +80,7 @@ static void a_record_is_read_whole(void **state)
     assert_int_equal(r->rows_written, 29);
     assert_int_equal(r->rows_quarantined, 1);
     assert_int_equal(r->failures, 2);
-    assert_string_equal(r->error, "404");
+    assert_string_equal(r->error, "Portland: 404");
     assert_false(p.more);
     lp_store_free(s);
 }
