@@ -180,7 +180,7 @@ def test_what_cannot_be_made_into_an_image_says_why(tmp_path):
 
 
 def test_make_hands_over_all_that_can_be_said_of_an_image():
-    said = subprocess.run(["make", "-n", "image", "ARCH=arm64", "PIPELINES=some", "HANDLER=b", "TOOL=podman"], capture_output=True, text=True,
+    said = subprocess.run(["make", "--no-print-directory", "-n", "image", "ARCH=arm64", "PIPELINES=some", "HANDLER=b", "TOOL=podman"], capture_output=True, text=True,
                           timeout=60, cwd=ROOT).stdout
     assert said.replace("\\\n", " ").split() == ["scripts/image", "--with", "podman", "--arch", "arm64", "--pipelines", "some", "--handler", "b"]
 

@@ -10,7 +10,7 @@ from harness.runner import OK, ROOT, is_sanitized
 from harness.service import Service
 
 TEXT = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
-SERVE = ROOT / "src" / "serve"
+SERVE, PAGE = ROOT / "src" / "serve", ROOT / "src" / "page"
 
 
 def blocks(language):
@@ -38,7 +38,7 @@ def test_the_log_that_is_shown_is_what_it_says(program):
 
 
 def test_each_line_of_the_log_that_is_explained_is_one_that_it_has():
-    sources = "".join(re.sub(r'"\s*\n\s*"', "", path.read_text()) for path in sorted(SERVE.glob("*.c")))
+    sources = "".join(re.sub(r'"\s*\n\s*"', "", path.read_text()) for path in sorted(SERVE.glob("*.[ch]")))
     lines = re.findall(r"^\| `(.+?)` \|", TEXT.split("## The page")[0], re.M)
     assert len(lines) >= 8
     for line in lines:
@@ -48,7 +48,7 @@ def test_each_line_of_the_log_that_is_explained_is_one_that_it_has():
 
 def test_the_limits_are_those_of_the_headers():
     n = {}
-    for path in SERVE.glob("*.h"):
+    for path in [*SERVE.glob("*.h"), *PAGE.glob("*.h")]:
         for name, value in re.findall(r"^#define (LP_\w+)\s+(?:INT64_C\()?(\d+)", path.read_text(), re.M):
             n[name] = int(value)
     at_once = re.search(r"c->at_once <= (\d+)\)", (ROOT / "src/cli/options.c").read_text()).group(1)
@@ -77,7 +77,7 @@ def test_a_pipeline_takes_the_schedule_that_is_shown(program, server, run):
 def test_prometheus_finds_the_metrics_that_the_document_names():
     scrape, rules = (yaml.safe_load(it) for it in blocks("yaml")[1:])
     assert scrape["scrape_configs"][0]["static_configs"] == [{"targets": ["localhost:8080"]}]
-    metrics = (SERVE / "metrics.c").read_text()
+    metrics = (PAGE / "metrics.c").read_text()
     named = {name for rule in rules["groups"][0]["rules"] for name in re.findall(r"lambda_pipeline_\w+", rule["expr"])}
     assert len(named) >= 3
     for name in named | {"lambda_pipeline_" + it for it in re.findall(r"`(\w+_total|leader)`", section("Prometheus"))}:
