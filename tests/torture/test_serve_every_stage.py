@@ -37,7 +37,7 @@ class Ground:
     """A pipeline that was due once a year and has missed the last time: each service begins with a fire."""
 
     def __init__(self, folder):
-        self.folder, self.count = folder, 0
+        self.folder, self.count, self.started = folder, 0, []
         (folder / "weather.yaml").write_text(PIPELINE)
         (folder / "replies").mkdir()
         for city in "ABC":
@@ -54,8 +54,18 @@ class Ground:
     def start(self, lake, *strace):
         env = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=0"}
         log = (self.folder / f"log-{lake.name}").open("ab")
-        return subprocess.Popen([*map(str, strace), str(program_path()), "serve", "weather.yaml", "--port", "0", "--to", lake, "--replay",
-                                 "replies"], cwd=self.folder, env=env, stderr=log, stdout=log)
+        service = subprocess.Popen([*map(str, strace), str(program_path()), "serve", "weather.yaml", "--port", "0", "--to", lake, "--replay",
+                                    "replies"], cwd=self.folder, env=env, stderr=log, stdout=log, start_new_session=True)
+        self.started.append(service)
+        return service
+
+    def close(self):
+        """What a test that failed has left."""
+        for service in self.started:
+            if service.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(service.pid, signal.SIGKILL)
+                service.wait(20)
 
     def wait(self, service, lake, pattern, seconds=20):
         until = time.monotonic() + seconds
@@ -78,7 +88,9 @@ class Ground:
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory):
-    return Ground(tmp_path_factory.mktemp("stages"))
+    it = Ground(tmp_path_factory.mktemp("stages"))
+    yield it
+    it.close()
 
 
 @pytest.mark.parametrize("call", CALLS)
