@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-pytest.register_assert_rewrite("harness.told", "harness.runner", "harness.aws")
+pytest.register_assert_rewrite("harness.told", "harness.runner", "harness.aws", "harness.service")
 
 from harness import hiding  # noqa: E402
 from harness.aws import Aws  # noqa: E402
@@ -23,6 +23,7 @@ from harness.proxy import Proxy  # noqa: E402
 from harness.runner import ROOT, Program  # noqa: E402
 from harness.runtime_api import RuntimeApi  # noqa: E402
 from harness.server import ClosedPort, ScriptedServer  # noqa: E402
+from harness.service import Service  # noqa: E402
 
 _home = pytest.StashKey[Path]()
 _verdict = pytest.StashKey[str]()
@@ -70,6 +71,19 @@ def program(tmp_path):
     it = Program(tmp_path)
     yield it
     it.close()
+
+
+@pytest.fixture
+def serve(program):
+    """serve("folder", begin=…, speed=…): a service under a clock of the test's own; without words it serves weather.yaml."""
+    made = []
+
+    def start(*arguments, **named):
+        made.append(Service(program, *(arguments or (program.folder / "weather.yaml",)), **named))
+        return made[-1]
+    yield start
+    for it in made:
+        it.kill()
 
 
 @pytest.fixture

@@ -228,7 +228,7 @@ static enum lp_code open_timer(struct lp_service *v, struct lp_err *err)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGCHLD);
-    if (sigprocmask(SIG_BLOCK, &set, NULL)) return lp_fail_errno(err, "signals cannot be blocked");
+    if (sigprocmask(SIG_BLOCK, &set, &v->mask_before)) return lp_fail_errno(err, "signals cannot be blocked");
     v->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (v->signal_fd < 0) return lp_fail_errno(err, "signals cannot be read");
     v->timer_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -320,5 +320,6 @@ enum lp_code lp_serve(const struct lp_serve_options *o, struct lp_err *err)
     if (!code) lp_service_say(&v, LP_SERVE_INFO, NULL, INT64_MIN, "stopped");
     free(list);
     close_all(&v);
+    if (code == LP_CANCELLED) sigprocmask(SIG_SETMASK, &v.mask_before, NULL); /* the process ends by that signal, as any command's */
     return code;
 }

@@ -8,13 +8,15 @@
 #ifndef LP_SERVE_SERVICE_H
 #define LP_SERVE_SERVICE_H
 
+#include "page/web.h"
 #include "serve/fire.h"
 #include "serve/keeper.h"
 #include "serve/look.h"
 #include "serve/serve.h"
 #include "serve/supervisor.h"
 #include "serve/watch.h"
-#include "page/web.h"
+
+#include <signal.h>
 
 #define LP_SERVICE_LOOKS 2
 
@@ -33,6 +35,7 @@ struct lp_service {
     struct lp_board board;
     struct lp_web *web; /* NULL: there is no page */
     int signal_fd, timer_fd;
+    sigset_t mask_before; /* signals that were blocked before the service read them */
     int64_t now_us, started_us;
     int64_t start_again_us; /* monotonic: no run could be started; 0: the last one could */
     int64_t look_again_us; /* monotonic: lakes that could not be read; INT64_MAX: all could */

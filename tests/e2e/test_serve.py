@@ -13,7 +13,7 @@ import pytest
 
 from harness import behaviours
 from harness.runner import OK, SLOT, USAGE, is_sanitized
-from harness.service import Service, records, slot_name, slots, wait_for_record
+from harness.service import records, slot_name, slots, wait_for_record
 from harness.weather import CITIES
 
 pytestmark = pytest.mark.skipif(is_sanitized(), reason="the sanitizer and the faked clock do not go together")
@@ -23,18 +23,6 @@ EVERY_MINUTE = {"expression": "cron(* * * * ? *)"}
 
 def every_minute(**rules):
     return {**EVERY_MINUTE, **rules}
-
-
-@pytest.fixture
-def serve(program):
-    made = []
-
-    def start(*arguments, **named):
-        made.append(Service(program, *(arguments or (program.folder / "weather.yaml",)), **named))
-        return made[-1]
-    yield start
-    for it in made:
-        it.kill()
 
 
 def test_each_slot_is_run_when_it_is_due_and_is_said_and_recorded(program, server, serve):

@@ -9,24 +9,12 @@ import pytest
 
 from harness import behaviours
 from harness.runner import is_sanitized
-from harness.service import Service, records
+from harness.service import records
 
 pytestmark = pytest.mark.skipif(is_sanitized(), reason="the sanitizer and the faked clock do not go together")
 
 EVERY_MINUTE = {"expression": "cron(* * * * ? *)", "retries": 0}
 ONE_CITY = {"each": {"city": ["Dallas"]}, "limit": {"total": "900s"}, "retry": {"attempts": 1, "deadline": "900s"}}
-
-
-@pytest.fixture
-def serve(program):
-    made = []
-
-    def start(*arguments, **named):
-        made.append(Service(program, *arguments, **named))
-        return made[-1]
-    yield start
-    for it in made:
-        it.kill()
 
 
 def put(program, server, folder, name, file=None, schedule=EVERY_MINUTE, **more):

@@ -12,7 +12,7 @@ import pytest
 
 from harness import behaviours
 from harness.runner import is_sanitized
-from harness.service import Service, records
+from harness.service import records
 
 pytestmark = pytest.mark.skipif(is_sanitized(), reason="the sanitizer and the faked clock do not go together")
 
@@ -26,18 +26,6 @@ def is_alive(pid):
             return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
         return False
-
-
-@pytest.fixture
-def serve(program):
-    made = []
-
-    def start(*arguments, **named):
-        made.append(Service(program, *arguments, **named))
-        return made[-1]
-    yield start
-    for it in made:
-        it.kill()
 
 
 @pytest.fixture
@@ -140,3 +128,27 @@ def test_a_storm_of_signals_is_survived_and_the_last_one_heard(program, server, 
     assert it.stop().status == 0
     done = re.findall(r"✓ weather, slot (\S+):", it.log)
     assert len(done) == len(set(done))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system wants root")
+def test_a_full_disk_is_told_shown_and_tried_again_and_ends_no_service(program, server, serve):
+    program.lake.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", program.lake], capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        program.pipeline(server.url(), schedule={"expression": "cron(* * * * ? *)", "retries": 0}, source=PATIENT)
+        it = serve(speed=30)
+        it.wait_for(r"✓ weather, slot", seconds=30)
+        ballast = program.lake / "ballast"
+        with ballast.open("wb") as file, pytest.raises(OSError):
+            while True:
+                os.write(file.fileno(), b"x" * 4096)
+        failed = it.wait_for(r"✗ weather, slot (\S+): failed after .*No space left", seconds=30)
+        assert "No space left" in it.get("/")
+        ballast.unlink()
+        it.wait_for(r"✓ weather, slot", count=it.log.count("✓ weather, slot") + 1, seconds=30)
+        it.stop()
+        assert all(record["status"] in ("ok", "failed") for record in records(program).values())
+        assert not list(program.lake.rglob("*.part")) and failed
+    finally:
+        subprocess.run(["umount", "-l", program.lake], check=True)
